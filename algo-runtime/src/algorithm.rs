@@ -190,7 +190,7 @@ pub(crate) mod tests_support {
     /// Values of an indicator, each with its name.
     pub(crate) fn indicator(sid: &str, name: &str, values: &[(&str, &str)]) -> Event {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.parse().unwrap())).collect();
-        Event::Indicator(Indicator { name: name.to_owned(), sid: sid.to_owned(), values, time_micros: 0 })
+        Event::Indicator(Box::new(Indicator { name: name.to_owned(), sid: sid.to_owned(), values, time_micros: 0 }))
     }
 
     /// Decides quotes alone.

@@ -108,7 +108,7 @@ const MISTAKES: [Act; 15] = [
 struct Script {
     /// For the next batches; then they are answered.
     acts: VecDeque<Act>,
-    /// Batches with this symbol, or with values of the indicator of this name, fail, whatever else they hold.
+    /// Batches with a quote of this symbol fail, and batches with values of an indicator of this name.
     poison: Option<&'static str>,
     /// Every batch fails.
     broken: bool,
@@ -565,7 +565,7 @@ async fn a_poisoned_quote_is_found_by_halves_and_costs_itself_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_come_in_the_batch_of_their_quote_also_while_a_failure_is_searched_for() {
+async fn values_come_with_their_quote_also_while_a_failure_is_searched_for() {
     let backend = Backend::new("counter");
     let (addr, _stop) = backend.serve("127.0.0.1:0").await;
     let mut bench = Bench::new(choice(&url(addr))).await;

@@ -91,13 +91,13 @@ pub enum Session {
 /// | Share | MiB |
 /// |---|---|
 /// | received from the broker, not read (`waiting_bytes`) | 16 |
-/// | the packet that is read, and the message that is parsed | 24 |
-/// | in flight (`unacknowledged`), with one message more than the bound | 48 |
-/// | on the way to the runtime: 16 batches of 1 MiB as structures, one delivery more, and encoded | 48 |
+/// | the packet that is read, and the message that is parsed | 28 |
+/// | in flight (`unacknowledged`), with one message more than the bound | 52 |
+/// | on the way to the runtime: 16 batches of 1 MiB as structures, one delivery more, and encoded | 52 |
 /// | outbox entries (`outbox_bytes`), and messages made of them (`publish_bytes`) | 24 |
 /// | windows of HTTP/2, and the largest message from the runtime | 24 |
 /// | program, threads, TLS | 24 |
-/// | sum | 208 |
+/// | sum | 220 |
 ///
 /// One share has no bound here: user properties take up to 50 MiB while a packet of 4 MiB with nothing else in it is read.
 #[derive(Debug, Clone, Copy)]

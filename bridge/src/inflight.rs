@@ -8,6 +8,7 @@
 mod arrival;
 pub(crate) mod cost;
 mod entry;
+mod indicators;
 
 use std::collections::VecDeque;
 
@@ -48,6 +49,7 @@ pub struct Inflight {
     written: u64,
     /// A channels version, and the number of the first delivery behind its marker.
     marker: Option<(u64, u64)>,
+    takes_indicators: bool,
     epoch: u64,
     /// The last connection that has ended.
     ended: u64,
@@ -83,6 +85,7 @@ impl Inflight {
             unacknowledged: 1,
             written: 0,
             marker: None,
+            takes_indicators: true,
             epoch: 0,
             ended: 0,
             session_since: 0,
@@ -228,6 +231,9 @@ impl Inflight {
             let number = self.unsent;
             if self.marker.is_some_and(|(_, behind)| behind <= number) {
                 break;
+            }
+            if !self.takes_indicators {
+                self.leave_out_indicators(number);
             }
             let Some(entry) = self.at(number).filter(|entry| !self.waits_for_connection(entry)) else { break };
             let State::Open(arrival) = &entry.state else {

@@ -1,7 +1,7 @@
-//! A message's payload as ticks: quotes, or the reason why there is none.
+//! A message's payload as ticks: quotes, values of indicators, or the reason why there is none.
 //!
-//! An object with `specversion` is a structured CloudEvent, an object with symbol and price is a quote, and an object of
-//! prices alone is a map of symbols; an array holds several of these. Any other object is no quote: input is never
+//! An object with `specversion` is a structured CloudEvent, an object with symbol and price is a quote, one with `indicator` and
+//! values has values of an indicator, and an object of prices alone is a map of symbols; an array holds several of these. Any other object is no quote: input is never
 //! guessed. docs/input.md has every rule. Parsing never fails: a message or element of another shape is an unusable
 //! tick, which the runtime sends to the dead-letter topic.
 
@@ -10,6 +10,7 @@ mod digest;
 mod fields;
 mod format;
 mod identity;
+mod indicators;
 mod inputs;
 mod json;
 mod listing;
@@ -62,7 +63,7 @@ pub struct Parsed {
 pub struct Notes {
     /// Members of price maps that are null: symbols without a price now.
     pub no_price: u64,
-    /// Ticks with a price rounded to 10 places, or a size or volume rounded to 8.
+    /// Ticks with a price or a value of an indicator rounded to 10 places, or a size or volume rounded to 8.
     pub price_rounded: u64,
     /// Ticks with an id and an invalid `seq`.
     pub seq_ignored: u64,

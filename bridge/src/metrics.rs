@@ -24,7 +24,7 @@ use crate::message::Notes;
 
 /// Dead-letter codes that have a label of their own: those of the bridge and of the runtime. An algorithm's own are
 /// counted as `Other`, so that no text from outside makes a new time series.
-const REASONS: [&str; 22] = [
+const REASONS: [&str; 23] = [
     "NotUtf8",
     "Empty",
     "NotJson",
@@ -34,6 +34,7 @@ const REASONS: [&str; 22] = [
     "BadPrice",
     "BadSize",
     "BadBar",
+    "BadIndicator",
     "BadSymbol",
     "BadTime",
     "BadIdentity",
@@ -119,7 +120,7 @@ pub struct Metrics {
     pub dead_letters_passed: Counter,
     /// Members of price maps that are null.
     no_price: Counter,
-    /// Ticks with a rounded price.
+    /// Ticks with a rounded price or value.
     price_rounded: Counter,
     /// Ticks with an id and an invalid `seq`.
     seq_ignored: Counter,
@@ -156,7 +157,7 @@ impl Metrics {
         counter("no_price_members", "Symbols in price maps that had no price, but null", &metrics.no_price);
         counter(
             "price_rounded_ticks",
-            "Ticks with a price rounded to 10 places, or a size or volume to 8",
+            "Ticks with a price or a value of an indicator rounded to 10 places, or a size or volume to 8",
             &metrics.price_rounded,
         );
         counter("seq_ignored_ticks", "Ticks with an id and an invalid seq", &metrics.seq_ignored);

@@ -180,7 +180,7 @@ fn a_sample_shows_the_quotes_and_the_dead_letters_of_its_message() {
         &format!(
             "{HEAD}metadata: {{name: a}}\nspec:\n  algorithm: {{builtin: random}}\n  channels:\n    inputs:\n    - topic: desk/+\n      \
              symbols: [GOOG]\n      format:\n        each: /data\n        sid: {{topicLevel: 2}}\n        price: {{pointer: /last}}\n        \
-             seq: {{userProperty: number}}\n"
+             seq: {{userProperty: number}}\n    - {{topic: joined, symbols: [GOOG]}}\n"
         ),
     );
     let (good, bad) =
@@ -202,6 +202,17 @@ fn a_sample_shows_the_quotes_and_the_dead_letters_of_its_message() {
          there is nothing; the value is {{}}\n"
     );
     assert_eq!(read(&["--sample", &format!("desk/GOOG={bad}")]), (letter, String::new(), 1));
+    let values = |sid: &str| format!(r#"{{"indicator":"sma-20","sid":"{sid}","value":44.1}}"#);
+    let joined =
+        format!(r#"[{},{},{{"sid":"GOOG","quote":44.2,"seq":7,"source":"s"}}]"#, values("GOOG"), values("AAPL"));
+    let joined = write("joined.json", &joined);
+    let lines = [
+        "values of sma-20: GOOG value 44.1",
+        "values of sma-20: AAPL value 44.1, which the input does not list",
+        "GOOG 44.2, source s, seq 7",
+    ];
+    let lines: String = lines.map(|line| format!("default/a: joined: {line}\n")).concat();
+    assert_eq!(read(&["--sample", &format!("joined={joined}")]), (format!("{valid}{lines}"), String::new(), 0));
     let (_, stderr, code) = read(&["--sample", &format!("other={good}"), "--sample", "desk/GOOG=/nowhere"]);
     assert_eq!(code, 2);
     assert!(stderr.contains("--sample other: no channel of a manifest selects this topic"), "{stderr}");

@@ -220,7 +220,7 @@ impl Backlog {
         Ok(batch)
     }
 
-    /// The next events for the algorithm. Those in front of the last one whose channel or symbol is not taken are marked so.
+    /// The next events for the algorithm. Ticks in front of the last event whose channel or symbol is not taken are marked so.
     pub(super) fn next_events(
         &mut self,
         limit: BatchLimit,
@@ -276,7 +276,7 @@ impl Backlog {
         self.current.as_ref().map(|batch| batch.stream)
     }
 
-    /// Takes the next tick of the batch that can be settled: any that needs no answer, and one that does while `is_answered`.
+    /// Takes the next tick of the batch that can be settled: any tick without an event, and one with an event while `is_answered`.
     /// The batch ends with its last tick.
     pub(super) fn pop_tick(&mut self, is_answered: bool) -> Option<PendingTick> {
         let batch = self.current.as_mut()?;

@@ -15,7 +15,7 @@ pub mod counter {
     pub const DECIDED: &str = "decided";
     /// Ticks without a signal.
     pub const NO_SIGNAL: &str = "noSignal";
-    /// Ticks with values of an indicator that the algorithm was told of, without a signal.
+    /// Ticks with values of an indicator that the algorithm got, without a signal.
     pub const INDICATOR_VALUES: &str = "indicatorValues";
     /// Ticks with a denied signal, by reason.
     pub const DENIED: &str = "denied";

@@ -43,7 +43,7 @@ pub(super) enum NewTick {
     NotSubscribed,
     /// The input of its channel does not list its symbol.
     NotListed,
-    /// The algorithm is told of it, and decides it where it is a quote.
+    /// The algorithm gets it, and decides it where it is a quote.
     Decide(Event),
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use intuition_api::v1::Tick;
+use intuition_api::v1::{self, Tick, tick::Content};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -533,4 +533,33 @@ fn outcome_lost_with_its_ledger_is_not_acknowledged_here() {
     inflight.connected(2, true);
     assert_eq!((batch(&mut inflight), inflight.acknowledge(published(9))), (vec![], vec![]));
     assert_eq!(inflight.unacknowledged(), 0, "the broker sends all of it again");
+}
+
+/// Values and a quote, as many ticks as asked for, the quote last.
+fn joined(values: usize, quotes: usize) -> Vec<Tick> {
+    let indicator = v1::Indicator { name: "sma".to_owned(), sid: "A".to_owned(), ..v1::Indicator::default() };
+    let values = vec![Tick { content: Some(Content::Indicator(Box::new(indicator))), ..Tick::default() }; values];
+    let quote = v1::Quote { sid: "A".to_owned(), price: "1".to_owned(), ..v1::Quote::default() };
+    let quotes = vec![Tick { content: Some(Content::Quote(quote)), ..Tick::default() }; quotes];
+    [values, quotes].concat()
+}
+
+#[test]
+fn bounds_are_free_again_behind_deliveries_without_their_values() {
+    let mut inflight = Inflight::new(WIDE);
+    inflight.connected(1, false);
+    inflight.runtime_takes_indicators(false);
+    for (packet_id, (values, quotes)) in (10..).zip([(3, 1), (2, 0), (0, 2)]) {
+        inflight.push(Arrival { ticks: joined(values, quotes), ..arrival(1, packet_id) });
+    }
+    let sent = inflight.next_batch(1_000, 1 << 20);
+    let ticks: Vec<_> = sent.iter().map(|delivery| (delivery.number, delivery.ticks.len())).collect();
+    assert_eq!(ticks, [(1, 1), (3, 2)]);
+    let encoded: usize = sent.iter().map(prost::Message::encoded_len).sum();
+    assert!((encoded..encoded + 512).contains(&inflight.under_way()), "{encoded} of {}", inflight.under_way());
+    inflight.outcome(1, through(0)).unwrap();
+    inflight.outcome(3, through(0)).unwrap();
+    assert_eq!(inflight.acknowledge(published(0)).len(), 3);
+    inflight.written(1, 3);
+    assert_eq!((inflight.ticks, inflight.bytes, inflight.open, inflight.under_way), (0, 0, 0, 0));
 }

@@ -96,7 +96,8 @@ impl Machine {
             self.subscriber.superseded(at, &mut self.actions);
         }
         self.publisher.stream_opened(&opened, &mut self.readiness, &self.metrics);
-        self.subscriber.stream_opened(opened.held, ledger_before.is_some());
+        let takes_indicators = self.stream.takes_indicators();
+        self.subscriber.stream_opened(opened.held, ledger_before.is_some(), takes_indicators);
         self.readiness.set_ready(readiness::RUNTIME);
         Ok(())
     }

@@ -44,6 +44,8 @@ enum State {
 struct Reporting {
     /// It knows send queues and credit.
     has_queues: bool,
+    /// It knows values of indicators.
+    takes_indicators: bool,
     /// It takes acknowledgements that the broker has read for certain.
     is_wanted: bool,
     /// The last report.
@@ -240,6 +242,7 @@ impl RuntimeStream {
         }
         let can = |capability: &str| opened.capabilities.iter().any(|name| name == capability);
         self.reporting.has_queues = can(capability::OUTBOX_QUEUES);
+        self.reporting.takes_indicators = can(capability::INDICATORS);
         self.reporting.is_wanted = can(capability::ACKNOWLEDGED);
         self.send_acknowledged(actions);
         let before = self.ledger.replace(opened.ledger_id.clone());
@@ -258,6 +261,11 @@ impl RuntimeStream {
     /// Whether the runtime of the open stream knows send queues and credit.
     pub(super) const fn has_queues(&self) -> bool {
         self.reporting.has_queues
+    }
+
+    /// Whether the runtime of the open stream takes values of indicators.
+    pub(super) const fn takes_indicators(&self) -> bool {
+        self.reporting.takes_indicators
     }
 
     /// The broker has read acknowledgements. A stream that is opened later gets the report too.

@@ -114,9 +114,11 @@ impl QuoteSubscriber {
         steps
     }
 
-    /// The runtime names the filters that the session holds. `restored`: by a ledger that has gone back.
-    pub(super) fn stream_opened(&mut self, held: Vec<Filter>, restored: bool) {
+    /// The runtime names the filters that the session holds. `restored`: by a ledger that has gone back. `takes_indicators`: it takes
+    /// values of indicators.
+    pub(super) fn stream_opened(&mut self, held: Vec<Filter>, restored: bool, takes_indicators: bool) {
         self.inflight.stream_opened();
+        self.inflight.runtime_takes_indicators(takes_indicators);
         self.subscriptions.opened(held, restored);
     }
 

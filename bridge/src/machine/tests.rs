@@ -1,3 +1,4 @@
+mod indicators;
 mod storm;
 mod values;
 

@@ -3,7 +3,7 @@
 //! Both are SHA-256 over parts, each preceded by its length in bytes as a big-endian 64-bit integer, so that no two lists of
 //! parts have one encoding. The first part names the encoding.
 
-use intuition_api::v1::Quote;
+use intuition_api::v1::{Indicator, Quote};
 use sha2::{Digest as _, Sha256};
 
 const CONTENT: &str = "intuition.tick.content.1";
@@ -44,6 +44,19 @@ pub(super) fn of_quote(quote: &Quote) -> [u8; 32] {
     parts.finish()
 }
 
+/// `Tick.content_sha256` of values of an indicator: the fields `indicator` and `symbol`, and for each value the field `value` with its name
+/// and its text. Values are in the order of their names, since members of JSON objects have no order.
+pub(super) fn of_indicator(indicator: &Indicator) -> [u8; 32] {
+    let mut values: Vec<_> = indicator.values.iter().collect();
+    values.sort_unstable_by_key(|value| value.name.as_str());
+    let mut parts = PartHasher::new(CONTENT).add(b"indicator").add(indicator.name.as_bytes());
+    parts = parts.add(b"symbol").add(indicator.sid.as_bytes());
+    for value in values {
+        parts = parts.add(b"value").add(value.name.as_bytes()).add(value.value.as_bytes());
+    }
+    parts.finish()
+}
+
 /// `Tick.content_sha256` of an unusable tick: the field `unusable` with its JSON text, or with the payload where that is no
 /// JSON.
 pub(super) fn of_unusable(text: &[u8]) -> [u8; 32] {
@@ -60,7 +73,7 @@ pub(super) fn of_envelope(payload: &[u8], properties: &[(String, String)]) -> [u
 
 #[cfg(test)]
 mod tests {
-    use intuition_api::v1::QuoteDetails;
+    use intuition_api::v1::{IndicatorValue, QuoteDetails};
 
     use super::*;
 
@@ -80,6 +93,15 @@ mod tests {
         };
         let bar = Quote { details: Some(Box::new(bar)), ..quote };
         assert_eq!(hex::encode(of_quote(&bar)), "42160091540813ab9c3cd04da9735d11461b93f2ed0f6ec1710289f84d98c789");
+        let value = |name: &str, value: &str| IndicatorValue { name: name.to_owned(), value: value.to_owned() };
+        let indicator = |name: &str, values: Vec<IndicatorValue>| {
+            let (name, sid) = (name.to_owned(), "GOOG".to_owned());
+            hex::encode(of_indicator(&Indicator { name, sid, values, time_micros: 7 }))
+        };
+        let sma = indicator("sma-20", vec![value("value", "44.104")]);
+        assert_eq!(sma, "933f443f2ff979e7b93104d4fde61c1ef15f83e349214021f27a6203c25ad949");
+        let macd = indicator("macd", vec![value("signal", "-0.4490608332"), value("line", "-0.4377327039")]);
+        assert_eq!(macd, "eebef44de6b12383f6efba041a9f72361f2e40bd5fbc3ed458304480cf1cdce2");
         assert_eq!(hex::encode(of_unusable(b"{}")), "ff797e5fc4776a367f8df0882820ca7a1af9cda5eb273b2c0ff6d82632fdda4f");
         let properties = [("seq".to_owned(), "1".to_owned())];
         assert_eq!(

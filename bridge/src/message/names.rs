@@ -10,7 +10,7 @@ use std::{collections::HashSet, sync::LazyLock};
 const GROUPS: [(&str, &str); 8] = [
     (
         "quote and event",
-        "sid symbol quote price id time source seq sequence numbering replay specversion type subject data \
+        "sid symbol quote price indicator id time source seq sequence numbering replay specversion type subject data \
          data_base64 data_content_type data_schema",
     ),
     (

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     MAX_TICKS, Notes, Parsed, Reason, Rejection, cut, digest, fields,
     identity::Identity,
+    indicators::{self, ReadValues},
     json::{self, Object, Value},
     listing::Listing,
     ranks,
@@ -44,6 +45,25 @@ impl Around<'_> {
 
     fn here(&self) -> &str {
         if self.path.is_empty() { "the message" } else { &self.path }
+    }
+}
+
+/// The content of a tick that can be used.
+struct Usable {
+    content: Content,
+    sha256: [u8; 32],
+    rounded: bool,
+}
+
+impl From<Read> for Usable {
+    fn from(Read { quote, rounded }: Read) -> Self {
+        Self { sha256: digest::of_quote(&quote), content: Content::Quote(quote), rounded }
+    }
+}
+
+impl From<ReadValues> for Usable {
+    fn from(ReadValues { indicator, rounded }: ReadValues) -> Self {
+        Self { sha256: digest::of_indicator(&indicator), content: Content::Indicator(Box::new(indicator)), rounded }
     }
 }
 
@@ -154,7 +174,8 @@ impl<'a> Reader<'a> {
             return self.unusable(Rejection::new(Reason::NoQuotes, message), &around.identity, raw);
         }
         match shapes::shape(object, self.listing) {
-            Shape::Quote => self.quote(raw, object, around),
+            Shape::Quote => self.element(raw, object, around, false),
+            Shape::Indicator => self.element(raw, object, around, true),
             Shape::Map => self.map(raw, object, around),
         }
     }
@@ -201,16 +222,30 @@ impl<'a> Reader<'a> {
         self.unusable(Rejection::new(Reason::NotJson, message), &around.identity, raw)
     }
 
-    fn quote(&mut self, raw: &RawValue, object: &Object<'_>, around: &Around<'_>) -> Result<(), Rejection> {
+    /// A quote, or values of an indicator.
+    fn element(
+        &mut self,
+        raw: &RawValue,
+        object: &Object<'_>,
+        around: &Around<'_>,
+        is_indicator: bool,
+    ) -> Result<(), Rejection> {
         let prefix = around.prefix();
         let identity = match around.identity.overridden(object, "seq", &prefix) {
             Ok(identity) => identity,
             Err(rejection) => return self.unusable(rejection, &around.identity, raw),
         };
         let path = Path { here: around.here(), prefix: &prefix, name: &cut };
-        let read = identity.check().and_then(|()| shapes::quote(object, path, || self.time(around)));
+        let time = || self.time(around);
+        let read = identity.check().and_then(|()| {
+            if is_indicator {
+                indicators::read(object, path, time).map(Usable::from)
+            } else {
+                shapes::quote(object, path, time).map(Usable::from)
+            }
+        });
         match read {
-            Ok(read) => self.push(read, &identity),
+            Ok(usable) => self.put(usable, &identity),
             Err(rejection) => self.unusable(rejection, &identity, raw),
         }
     }
@@ -250,9 +285,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn push(&mut self, read: Read, identity: &Identity) -> Result<(), Rejection> {
-        self.notes.price_rounded += u64::from(read.rounded);
-        let content_sha256 = digest::of_quote(&read.quote).to_vec().into();
-        self.add(Tick { content: Some(Content::Quote(read.quote)), content_sha256, ..identity.tick() }, identity)
+        self.put(read.into(), identity)
+    }
+
+    fn put(&mut self, Usable { content, sha256, rounded }: Usable, identity: &Identity) -> Result<(), Rejection> {
+        self.notes.price_rounded += u64::from(rounded);
+        let content_sha256 = sha256.to_vec().into();
+        self.add(Tick { content: Some(content), content_sha256, ..identity.tick() }, identity)
     }
 
     fn add(&mut self, tick: Tick, identity: &Identity) -> Result<(), Rejection> {

@@ -13,7 +13,7 @@ pub enum Reason {
     NotJson,
     /// JSON of another shape.
     NotAQuote,
-    /// A quote without symbol or price, an event without data.
+    /// A quote without symbol or price, values of an indicator without symbol or value, an event without data.
     MissingField,
     /// One key twice in one object.
     RepeatedKey,
@@ -23,6 +23,8 @@ pub enum Reason {
     BadSize,
     /// No interval of a bar, or prices of a bar that contradict each other.
     BadBar,
+    /// Values of an indicator under no name, or none that fits.
+    BadIndicator,
     /// No text of 1 to 64 characters, or two symbols that differ.
     BadSymbol,
     /// No date, no RFC 3339 time, and no number of a time between 1990 and 2100.
@@ -41,7 +43,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotUtf8,
         Self::Empty,
         Self::NotJson,
@@ -51,6 +53,7 @@ impl Reason {
         Self::BadPrice,
         Self::BadSize,
         Self::BadBar,
+        Self::BadIndicator,
         Self::BadSymbol,
         Self::BadTime,
         Self::BadIdentity,
@@ -72,6 +75,7 @@ impl Reason {
             Self::BadPrice => "BadPrice",
             Self::BadSize => "BadSize",
             Self::BadBar => "BadBar",
+            Self::BadIndicator => "BadIndicator",
             Self::BadSymbol => "BadSymbol",
             Self::BadTime => "BadTime",
             Self::BadIdentity => "BadIdentity",

@@ -1,5 +1,5 @@
-//! The two shapes of quotes: the canonical object, and the map of symbols to prices. Neither is guessed: an object that is
-//! not certainly one of them is no quote.
+//! The shapes of objects: the canonical quote, the map of symbols to prices, and values of an indicator. None is guessed: an
+//! object that is not certainly one of them is no quote.
 
 use intuition_api::{quote::Member as QuoteMember, v1::Quote};
 use serde_json::value::RawValue;
@@ -15,7 +15,10 @@ use super::{
 
 /// Spellings of the symbol, and of the price.
 const SYMBOL: [&str; 2] = ["sid", "symbol"];
-const PRICE: [&str; 2] = ["quote", "price"];
+pub(super) const PRICE: [&str; 2] = ["quote", "price"];
+/// The member with the name of an indicator, and those with its values.
+pub(super) const INDICATOR: &str = "indicator";
+pub(super) const VALUES: [&str; 2] = ["value", "values"];
 /// The setting for other shapes, as a part of messages.
 const SETTING: &str = "spec.channels.inputs[].symbols lists the symbols to take from such messages, spec.channels.inputs[].format describes other forms";
 
@@ -37,18 +40,43 @@ pub(super) enum Shape {
     /// It has a member of the canonical quote that no map can have.
     Quote,
     Map,
+    /// It has values of an indicator, or is a broken element of this kind.
+    Indicator,
 }
 
 /// The shape of an object: canonical with symbol and price. With only one of them it is a broken quote, unless the input
 /// lists members of it, which makes it a map.
 pub(super) fn shape(object: &Object<'_>, listing: Listing<'_>) -> Shape {
     let has = |names: [&str; 2]| names.iter().any(|name| object.has(name));
-    match (has(SYMBOL), has(PRICE)) {
+    let is_listed = || object.members.iter().any(|(name, _)| listing.has(name));
+    let (symbol, price) = (has_symbol(object), has(PRICE));
+    if object.get(INDICATOR).is_some_and(|raw| raw.get().starts_with('"')) {
+        let values = VALUES.iter().any(|name| object.get(name).is_some());
+        // A quote, and a map with a list, may have other members: without values, this one is such a member.
+        if (symbol && values) || !((symbol && price) || is_listed()) {
+            return Shape::Indicator;
+        }
+    }
+    match (symbol, price) {
         (true, true) => Shape::Quote,
         (false, false) => Shape::Map,
-        _ if object.members.iter().any(|(name, _)| listing.has(name)) => Shape::Map,
+        _ if is_listed() => Shape::Map,
         _ => Shape::Quote,
     }
+}
+
+/// Whether an object has a symbol, in either spelling.
+pub(super) fn has_symbol(object: &Object<'_>) -> bool {
+    SYMBOL.iter().any(|name| object.has(name))
+}
+
+/// The time of an element. `time` is for an object without a time.
+pub(super) fn time_of(
+    object: &Object<'_>,
+    path: Path<'_>,
+    time: impl FnOnce() -> Result<i64, Rejection>,
+) -> Result<i64, Rejection> {
+    object.get("time").map_or_else(time, |raw| fields::time(raw, || path.member("time")))
 }
 
 /// The place of an object, for a person.
@@ -76,10 +104,7 @@ pub(super) fn quote(
 ) -> Result<Read, Rejection> {
     let sid = symbol_of(object, path)?;
     let price_text = price_of(object, path)?;
-    let time = match object.get("time") {
-        Some(raw) => fields::time(raw, || path.member("time"))?,
-        None => time()?,
-    };
+    let time = time_of(object, path, time)?;
     let details = details_of(object, path)?;
     let price = price_text.price;
     let mut read = Read::new(sid, price_text, time);
@@ -97,7 +122,8 @@ fn details_of(object: &Object<'_>, path: Path<'_>) -> Result<Details, Rejection>
     Ok(details)
 }
 
-fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Rejection> {
+/// The symbol of a quote, or of values.
+pub(super) fn symbol_of(object: &Object<'_>, path: Path<'_>) -> Result<String, Rejection> {
     let read = |name: &str| object.get(name).map(|raw| fields::symbol_member(raw, || path.member(name))).transpose();
     match (read("sid")?, read("symbol")?) {
         (Some(sid), Some(symbol)) if sid != symbol => {

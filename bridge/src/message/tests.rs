@@ -8,6 +8,7 @@ use super::*;
 mod details;
 mod formats;
 mod identities;
+mod indicators;
 mod listings;
 mod maps;
 mod ranks;

@@ -6,7 +6,7 @@ use super::{far::*, *};
 use crate::backend::{BackendError, BackendReply, ConditionReason, LinkCommand, LinkEvent};
 
 /// A backend at A that is up, and asks for `quotes`.
-fn up() -> Wired {
+pub(super) fn up() -> Wired {
     let mut wired = Wired::new(at(A, 1));
     wired.come_up(A, "algo", &["quotes"]);
     wired

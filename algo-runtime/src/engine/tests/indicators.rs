@@ -5,11 +5,11 @@ mod outcomes;
 
 use intuition_api::v1::{EventBatch, Indicator, IndicatorValue, input_event};
 
-use super::{far::*, *};
+use super::{backend::up, far::*, *};
 use crate::backend::BackendReply;
 
 /// Values of an indicator about GOOG.
-fn values(name: &str, value: &str) -> Tick {
+pub(super) fn values(name: &str, value: &str) -> Tick {
     let value = IndicatorValue { name: "value".to_owned(), value: value.to_owned() };
     let indicator = Indicator { name: name.to_owned(), sid: "GOOG".to_owned(), values: vec![value], time_micros: 5 };
     Tick { content: Some(Content::Indicator(Box::new(indicator))), ..Tick::default() }
@@ -41,13 +41,6 @@ fn shown(kind: Option<&input_event::Kind>) -> String {
 
 fn events(batch: &EventBatch) -> Vec<String> {
     batch.events.iter().map(|event| shown(event.kind.as_ref())).collect()
-}
-
-/// A backend at A that is up, and asks for `quotes`.
-fn up() -> Wired {
-    let mut wired = Wired::new(at(A, 1));
-    wired.come_up(A, "algo", &["quotes"]);
-    wired
 }
 
 impl Wired {

@@ -1,4 +1,5 @@
-//! Any course of quotes, repetitions, restarts, settings, stops, sales by hand and lost sessions keeps the invariants, over the ledger on disk.
+//! Any course of quotes, values of indicators, repetitions, restarts, settings, stops, sales by hand and lost sessions keeps the invariants,
+//! over the ledger on disk.
 
 use intuition_api::v1::{Batch, GivenUp, Positions, TradingState, outbox_entry::Content as Entry};
 use proptest::prelude::*;
@@ -24,7 +25,7 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let quotes = prop::collection::vec((0_u8..4, 1_u32..100_000), 1..5);
+    let quotes = prop::collection::vec((0_u8..6, 1_u32..100_000), 1..5);
     let event = prop_oneof![
         6 => quotes.prop_map(Event::Quotes),
         3 => (0_usize..30).prop_map(Event::Again),
@@ -47,6 +48,8 @@ fn identified(shape: u8, cents: u32, place: usize) -> Tick {
         0 => numbered(i64::try_from(place).unwrap() + i64::from(cents % 3), &price),
         1 => Tick { id: format!("id-{place}"), ..quote(&price) },
         2 => bad("BadPrice"),
+        3 => indicators::values("sma", &price),
+        4 => Tick { id: format!("id-{place}"), ..indicators::values("sma", &price) },
         _ => quote(&price),
     }
 }

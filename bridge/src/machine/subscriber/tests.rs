@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Memory of the largest message that has been read, as the sum at `Limits` has it.
-const LARGEST_MEMORY: usize = 16 << 20;
+const LARGEST_MEMORY: usize = 20 << 20;
 /// The largest packet from a broker.
 const PACKET: usize = 4 << 20;
 
@@ -30,6 +30,12 @@ fn details(price: &str, size: &str) -> String {
     format!(r#"{prices}"size":{size},"volume":{size},"interval":"1m""#)
 }
 
+/// As many values as an indicator has at most.
+fn values(name: &str, value: &str) -> String {
+    let values: Vec<_> = (0..8).map(|place| format!(r#""{name}{place}":{value}"#)).collect();
+    values.join(",")
+}
+
 /// Messages with the largest deliveries, by the length of their fields.
 fn worst_messages() -> Vec<String> {
     let (wide, symbol) = ("\u{1f4c8}".repeat(200), "\u{1f4c8}".repeat(64));
@@ -41,6 +47,11 @@ fn worst_messages() -> Vec<String> {
         array(&format!(r#"{{"sid":"{symbol}","quote":1,{}}}"#, details("1", "1"))),
         array(&format!(r#"{{"sid":"A","quote":{long},{}}}"#, details(long, "1e27"))),
         array(&format!(r#"{{"sid":"{symbol}","quote":"{}"}}"#, "9".repeat(140))),
+        array(&format!(
+            r#"{{"indicator":"a","sid":"A","values":{{{}}}}}"#,
+            values("n2345678901234567", "-1234567890.1234567890")
+        )),
+        array(&format!(r#"{{"indicator":"a","sid":"{symbol}","values":{{{}}}}}"#, values("n", "1"))),
         array(&format!(r#"{{"{symbol}{symbol}":1,"{symbol}{symbol}":2}}"#)),
         array(&format!(r#"{{"{symbol}":"{symbol}"}}"#)),
         array(&format!(r#"{{"sid":"A","quote":1,"time":"{wide}"}}"#)),

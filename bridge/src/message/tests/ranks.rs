@@ -40,6 +40,10 @@ fn the_rank_counts_among_ticks_of_one_identity() {
     ] {
         assert_eq!(ranks(payload, &batch), expected, "{payload}");
     }
+    // Values take part as quotes do.
+    let joined =
+        r#"[{"indicator":"x","sid":"A","value":1},{"indicator":"y","sid":"A","value":1},{"sid":"A","quote":1}]"#;
+    assert_eq!(ranks(joined, &batch), ["x 0", "y 1", "A 2"]);
     let event = r#"{"specversion":"1.0","id":"e","source":"s","data":[{"b":1,"a":1},{"d":1,"c":1}]}"#;
     assert_eq!(ranks(event, &[]), ["b 1", "a 0", "d 3", "c 2"]);
 }

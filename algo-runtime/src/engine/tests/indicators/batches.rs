@@ -144,9 +144,11 @@ fn deliveries() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(0_u8..4, 1..9), 1..6)
 }
 
-/// The ticks of deliveries with these shapes. Each event has its number as price or value, from 1. Beside them the groups: how
-/// many ticks each spans, and its events.
-fn ticks_and_groups(deliveries: &[Vec<u8>]) -> (Vec<Vec<Tick>>, Vec<(usize, Vec<u32>)>) {
+/// A group: the number of ticks from its first event to its last, and the events.
+type Group = (usize, Vec<u32>);
+
+/// The ticks of deliveries with these shapes, and their groups. Each event has its number as price or value, from 1.
+fn ticks_and_groups(deliveries: &[Vec<u8>]) -> (Vec<Vec<Tick>>, Vec<Group>) {
     let (mut number, mut groups) = (0, Vec::new());
     let mut all = Vec::new();
     for shapes in deliveries {

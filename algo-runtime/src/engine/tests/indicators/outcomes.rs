@@ -177,8 +177,8 @@ fn values_do_not_end_the_silence_of_an_input() {
 
 #[test]
 fn lengths_of_names_and_values_are_bounded() {
-    let mut bench = Bench::new(eager());
     type Change = fn(&mut Indicator);
+    let mut bench = Bench::new(eager());
     let changes: [(Change, &str); 4] = [
         (|indicator| indicator.name = "x".repeat(257), "ticks[0].indicator.name: 257 bytes, at most 256"),
         (|indicator| indicator.sid = "x".repeat(257), "ticks[0].indicator.sid: 257 bytes, at most 256"),
