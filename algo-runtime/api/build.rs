@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .type_attribute(".intuition.v1.DeadLetter", "#[derive(Eq)]")
         .type_attribute(".intuition.v1.Indicator", "#[derive(Eq)]")
         .type_attribute(".intuition.v1.Joined", "#[derive(Eq)]")
+        .type_attribute(".intuition.v1.Tick", "#[derive(Eq)]")
+        // Larger than a quote, and rare: a tick with a quote, of which many are held, stays as it is.
+        .boxed(".intuition.v1.Tick.content.indicator")
         .compile_fds(files)?;
     Ok(())
 }

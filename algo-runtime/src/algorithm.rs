@@ -38,8 +38,18 @@ pub struct Quote {
 pub enum Event {
     /// A quote, which can be traded.
     Quote(Quote),
-    /// Values of an indicator. The quote that they include follows in the same call.
-    Indicator(Indicator),
+    /// Values of an indicator. The quote that they include follows in the same call. Boxed, since quotes are held in large numbers.
+    Indicator(Box<Indicator>),
+}
+
+impl Event {
+    /// The symbol that it is about.
+    pub fn sid(&self) -> &str {
+        match self {
+            Self::Quote(quote) => &quote.sid,
+            Self::Indicator(indicator) => &indicator.sid,
+        }
+    }
 }
 
 /// Values of an indicator about a symbol.

@@ -7,6 +7,7 @@
 //!
 //! - [`Backend`]: one stream to one backend, as a state machine: link events in, link commands out, no I/O.
 //! - `messages`: the events and commands. [`link`]: carries the commands out.
+//! - [`input`]: events in the contract's form.
 //! - [`describe`], [`reply`]: the backend's description and replies, checked against the contract. [`schema`]: the schema of its
 //!   parameters. `condition`: why it cannot be asked. `address`: its address.
 
@@ -14,6 +15,7 @@ mod address;
 mod bisect;
 mod condition;
 pub mod describe;
+pub mod input;
 pub mod link;
 mod messages;
 mod notice;
@@ -23,7 +25,7 @@ pub mod schema;
 use std::time::Duration;
 
 use intuition_api::v1::{
-    EventBatch, InitializeRequest, InitializeResponse, InputEvent, Quote, Reconfigure, ReconfigureResponse, input_event,
+    EventBatch, InitializeRequest, InitializeResponse, InputEvent, Reconfigure, ReconfigureResponse, input_event::Kind,
 };
 use intuition_common::backoff::Backoff;
 use serde_json::Value;
@@ -34,11 +36,12 @@ use self::{
     reply::{BatchResult, OutstandingBatch},
 };
 use crate::{
-    algorithm::{self, AlgorithmSettings, FieldError, FieldErrors},
+    algorithm::{AlgorithmSettings, FieldError, FieldErrors},
     sizes::Sizes,
 };
 
 pub use address::{Address, AddressError};
+pub use bisect::BatchLimit;
 pub use condition::{BackendCondition, BackendError, ConditionReason};
 pub use messages::{BackendEvent, BackendReply, LinkCommand, LinkEvent};
 pub use notice::BackendNotice;
@@ -154,9 +157,9 @@ impl Backend {
         self.failures
     }
 
-    /// Quotes of the next batch, at most.
-    pub fn batch_limit(&self) -> usize {
-        self.bisect.batch_limit()
+    /// The largest next batch.
+    pub fn batch_limit(&self) -> BatchLimit {
+        BatchLimit { groups: self.bisect.batch_limit(), events: self.bisect.most_events() }
     }
 
     /// A tick was rejected before, perhaps in another process, and none was answered since.
@@ -200,14 +203,16 @@ impl Backend {
         self.call(Duration::ZERO);
     }
 
-    /// Sends a batch of quotes, of at least one.
-    pub fn ask<'a>(&mut self, quotes: impl Iterator<Item = &'a algorithm::Quote>) {
+    /// Sends a batch of events, of at least one, in so many groups ([`BatchLimit`]).
+    pub fn ask(&mut self, groups: usize, events: impl Iterator<Item = Kind>) {
         self.batches += 1;
         let first_event = self.events + 1;
-        let events: Vec<InputEvent> = (first_event..).zip(quotes).map(|(event, quote)| input(event, quote)).collect();
+        let input = |(event, kind)| InputEvent { event, kind: Some(kind) };
+        let events: Vec<InputEvent> = (first_event..).zip(events).map(input).collect();
         self.events += events.len() as u64;
-        self.phase = Phase::Deciding(OutstandingBatch { number: self.batches, first_event, count: events.len() });
-        let is_search = self.bisect.is_search(events.len());
+        let (number, count, indicators) = (self.batches, events.len(), reply::indicators_in(&events));
+        self.phase = Phase::Deciding(OutstandingBatch { number, first_event, count, groups, indicators });
+        let is_search = self.bisect.is_search(groups);
         self.commands.push(LinkCommand::Batch { batch: EventBatch { number: self.batches, events }, is_search });
     }
 
@@ -230,8 +235,8 @@ impl Backend {
         match (event.reply, self.phase.clone()) {
             (Ok(BackendReply::Described(described)), Phase::Called) => self.described_as(described),
             (Ok(BackendReply::Initialized(answer)), Phase::Initializing) => self.initialized(answer),
-            (Ok(BackendReply::Result(result)), Phase::Deciding(batch)) => match reply::check_batch(result, batch) {
-                Ok(answer) => self.answered(batch, answer),
+            (Ok(BackendReply::Result(result)), Phase::Deciding(batch)) => match reply::check_batch(result, &batch) {
+                Ok(answer) => self.answered(batch.groups, answer),
                 Err(violation) => self.failed(BackendError::new(ConditionReason::ContractBroken, violation)),
             },
             (Ok(BackendReply::Reconfigured(answer)), Phase::Reconfiguring) => self.reconfigured(answer),
@@ -292,9 +297,9 @@ impl Backend {
         }
     }
 
-    fn answered(&mut self, asked: OutstandingBatch, answer: BatchResult) -> BackendEvent {
+    fn answered(&mut self, groups: usize, answer: BatchResult) -> BackendEvent {
         self.phase = Phase::Open;
-        self.bisect.answered(asked.count);
+        self.bisect.answered(groups);
         self.is_well();
         BackendEvent::Answered(answer)
     }
@@ -323,7 +328,7 @@ impl Backend {
 
     fn failed(&mut self, error: BackendError) -> BackendEvent {
         let searching = if let Phase::Deciding(batch) = &self.phase {
-            self.bisect.failed(batch.count, &error);
+            self.bisect.failed(batch.groups, &error);
             !self.bisect.is_failing()
         } else {
             false
@@ -367,16 +372,6 @@ impl Backend {
     fn name(&self) -> &str {
         self.described.as_ref().map_or(self.address.as_str(), |described| &described.name)
     }
-}
-
-fn input(event: u64, quote: &algorithm::Quote) -> InputEvent {
-    let quote = Quote {
-        sid: quote.sid.clone(),
-        price: quote.price.to_string(),
-        time_micros: quote.time_micros,
-        details: quote.details.as_ref().map(|details| Box::new(details.to_message())),
-    };
-    InputEvent { event, kind: Some(input_event::Kind::Quote(quote)) }
 }
 
 /// Parameters and threshold in one object.

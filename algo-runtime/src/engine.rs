@@ -28,6 +28,7 @@ mod decider;
 mod deciders;
 mod denials;
 mod freshness;
+mod groups;
 mod inputs;
 mod joined;
 mod letters;
@@ -61,8 +62,8 @@ use rand::{Rng as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use self::{
     accounting::Accounting, backlog::Backlog, booking::DeliveryProgress, channels::ChannelState, closing::Closing,
-    counters::Counters, deciders::Deciders, denials::Denials, inputs::Inputs, notice::Notices, outbox::Outbox,
-    recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, silence::Silence,
+    counters::Counters, deciders::Deciders, denials::Denials, inputs::Inputs, joined::JoinedNumbers, notice::Notices,
+    outbox::Outbox, recogniser::Recogniser, sessions::Sessions, settings_state::SettingsState, silence::Silence,
     source_numbers::SourceNumbers, swap_clock::SwapClock,
 };
 use crate::{
@@ -104,6 +105,7 @@ pub struct Engine {
     /// Capabilities of the bridge that opened the stream last.
     bridge_capabilities: Vec<String>,
     progress: DeliveryProgress,
+    joined: JoinedNumbers,
     /// Settled, and not returned by [`Engine::advance`] yet.
     settled: Vec<SettledBatch>,
     notices: Notices,
@@ -182,6 +184,7 @@ impl Engine {
             closing,
             bridge_capabilities: Vec::new(),
             progress: DeliveryProgress::default(),
+            joined: JoinedNumbers::default(),
             settled: Vec::new(),
             notices: Notices::default(),
         };

@@ -25,11 +25,13 @@ use intuition_api::{
     v1::{
         AccountRequest, AccountResponse, Batch, Committed, ConfigureRequest, ConfigureResponse, Delivery,
         DescribeRequest, DescribeResponse, EventBatch, EventBatchResult, EventRequest, EventResponse, EventResult,
-        EventsRequest, EventsResponse, Filter, Holding, InitializeRequest, InitializeResponse, Marker, Open,
-        ProcessRequest, ProcessResponse, Publication, Quote, ReconfigureResponse, Side, Signal, Tick,
+        EventsRequest, EventsResponse, Filter, Holding, Indicator, IndicatorValue, InitializeRequest,
+        InitializeResponse, InputEvent, Marker, Open, ProcessRequest, ProcessResponse, Publication, Quote,
+        ReconfigureResponse, Side, Signal, Tick,
         algorithm_server::{Algorithm, AlgorithmServer},
         events_request::Message as Asked,
         events_response::Message as Said,
+        input_event::Kind as EventKind,
         process_request,
         process_response::Message,
         runtime_client::RuntimeClient,
@@ -106,7 +108,7 @@ const MISTAKES: [Act; 15] = [
 struct Script {
     /// For the next batches; then they are answered.
     acts: VecDeque<Act>,
-    /// Batches with this symbol fail, whatever else they hold.
+    /// Batches with this symbol, or with values of the indicator of this name, fail, whatever else they hold.
     poison: Option<&'static str>,
     /// Every batch fails.
     broken: bool,
@@ -114,6 +116,8 @@ struct Script {
     begun: Vec<Vec<u8>>,
     /// Sizes of the batches asked.
     asked: Vec<usize>,
+    /// The batches: the symbol of a quote, the name of the indicator of values.
+    told: Vec<Vec<String>>,
     schema: String,
     channels: Vec<String>,
     name: String,
@@ -154,16 +158,21 @@ impl Backend {
     fn answer(&self, count: &mut u64, batch: &EventBatch) -> Result<(EventBatchResult, Act), Status> {
         let act = self.script(|script| {
             script.asked.push(batch.events.len());
-            let poisoned = batch.events.iter().any(|event| sid(event) == script.poison);
+            script.told.push(batch.events.iter().map(|event| subject(event).to_owned()).collect());
+            let poisoned = batch.events.iter().any(|event| Some(subject(event)) == script.poison);
             if script.broken || poisoned { Act::Fail } else { script.acts.pop_front().unwrap_or(Act::Answer) }
         });
         if act == Act::Fail {
             return Err(Status::internal("division by zero"));
         }
         let buy = |event| Signal { event, side: Side::Buy.into(), quantity: String::new() };
+        let signals = |event: &InputEvent| match &event.kind {
+            Some(EventKind::Quote(_)) => vec![buy(event.event)],
+            _ => Vec::new(),
+        };
         let results = batch.events.iter().map(|event| EventResult {
             event: event.event,
-            signals: vec![buy(event.event)],
+            signals: signals(event),
             reject: String::new(),
         });
         let mut answer = EventBatchResult { number: batch.number, results: results.collect(), ..Default::default() };
@@ -186,9 +195,12 @@ impl Backend {
     }
 }
 
-fn sid(event: &intuition_api::v1::InputEvent) -> Option<&str> {
-    let Some(intuition_api::v1::input_event::Kind::Quote(quote)) = &event.kind else { return None };
-    Some(&quote.sid)
+fn subject(event: &InputEvent) -> &str {
+    match &event.kind {
+        Some(EventKind::Quote(quote)) => &quote.sid,
+        Some(EventKind::Indicator(indicator)) => &indicator.name,
+        None => "",
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
@@ -343,23 +355,37 @@ impl Bench {
 
     /// Sends so many quotes, each a delivery, of this symbol.
     async fn quotes(&mut self, count: u64, sid: &str, topic: &str) {
+        self.quotes_with_values(count, sid, topic, None).await;
+    }
+
+    /// The same, each behind values of the indicator of this name.
+    async fn quotes_with_values(&mut self, count: u64, sid: &str, topic: &str, indicator: Option<&str>) {
+        let values = |name: &str| {
+            let value = IndicatorValue { name: "value".to_owned(), value: "1".to_owned() };
+            let (name, sid) = (name.to_owned(), sid.to_owned());
+            Content::Indicator(Box::new(Indicator { name, sid, values: vec![value], time_micros: 0 }))
+        };
+        let quote = || {
+            let (sid, price) = (sid.to_owned(), "1".to_owned());
+            Content::Quote(Quote { sid, price, time_micros: 0, ..Quote::default() })
+        };
+        let tick = |number: u64, (ordinal, content): (u32, Content)| Tick {
+            source: "feed".to_owned(),
+            seq: Some(i64::try_from(number).unwrap()),
+            ordinal: Some(ordinal),
+            content: Some(content),
+            ..Tick::default()
+        };
         let delivery = |number: u64| Delivery {
             number,
             topic: topic.to_owned(),
             packet_id: 1,
             payload_sha256: vec![0; 32].into(),
             connection: 1,
-            ticks: vec![Tick {
-                source: "feed".to_owned(),
-                seq: Some(i64::try_from(number).unwrap()),
-                content: Some(Content::Quote(Quote {
-                    sid: sid.to_owned(),
-                    price: "1".to_owned(),
-                    time_micros: 0,
-                    ..Quote::default()
-                })),
-                ..Tick::default()
-            }],
+            ticks: (0..)
+                .zip(indicator.map(values).into_iter().chain([quote()]))
+                .map(|part| tick(number, part))
+                .collect(),
             ..Delivery::default()
         };
         let numbers = self.sent + 1..=self.sent + count;
@@ -389,7 +415,8 @@ impl Bench {
             }
             Message::Committed(Committed { outcomes, .. }) => {
                 let tick = |outcome: intuition_api::v1::DeliveryOutcome| {
-                    (outcome.number, outcome.ticks[0].kind(), outcome.ticks[0].reason.clone())
+                    let quote = outcome.ticks.last().unwrap();
+                    (outcome.number, quote.kind(), quote.reason.clone())
                 };
                 self.outcomes.extend(outcomes.into_iter().map(tick));
             }
@@ -534,6 +561,30 @@ async fn a_poisoned_quote_is_found_by_halves_and_costs_itself_alone() {
     let alone = backend.script(|script| script.asked.iter().filter(|size| **size == 1).count());
     assert!(alone >= 5, "{alone}");
     bench.lacks(None).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_come_in_the_batch_of_their_quote_also_while_a_failure_is_searched_for() {
+    let backend = Backend::new("counter");
+    let (addr, _stop) = backend.serve("127.0.0.1:0").await;
+    let mut bench = Bench::new(choice(&url(addr))).await;
+    backend.script(|script| script.poison = Some("bad"));
+    bench.quotes_with_values(300, "GOOG", "quotes", Some("sma-20")).await;
+    bench.quotes_with_values(1, "GOOG", "quotes", Some("bad")).await;
+    bench.quotes_with_values(62, "GOOG", "quotes", Some("sma-20")).await;
+    let outcomes = bench.settle().await;
+    let odd: Vec<_> = outcomes.iter().filter(|(_, kind, _)| *kind != Kind::Decided).collect();
+    assert_eq!(odd, [&(301, Kind::DeadLettered, "Rejected".to_owned())]);
+    let told = backend.script(|script| std::mem::take(&mut script.told));
+    assert_eq!(told.iter().map(Vec::len).max(), Some(256));
+    for batch in told {
+        let is_whole = |group: &[String]| group.len() == 2 && group[0] != "GOOG" && group[1] == "GOOG";
+        assert!(batch.chunks(2).all(is_whole), "{batch:?}");
+    }
+    let account = bench.account().await;
+    let counter = account.counters.iter().find(|counter| counter.name == "indicatorValues").unwrap();
+    assert_eq!((account.decisions, counter.value), (362, 363));
     bench.stop().await;
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic, and so may their helpers")]
 
 use bridge::message::{Envelope, Inputs, Parsed, Reason, with_reserved_names};
-use intuition_api::v1::{Input, Tick, tick::Content};
+use intuition_api::v1::{Input, Quote, Tick, tick::Content};
 use jiff::Timestamp;
 
 const PAGE: &str = include_str!("../../docs/input.md");
@@ -54,11 +54,28 @@ fn parse(example: &Example<'_>) -> Parsed {
 
 /// A tick as the page shows it. The rank is shown where the ticks of the message share an identity.
 fn show(tick: &Tick, shared: bool) -> String {
-    let quote = match tick.content.as_ref().unwrap() {
-        Content::Quote(quote) => quote,
+    let (subject, time_micros) = match tick.content.as_ref().unwrap() {
+        Content::Quote(quote) => (show_quote(quote), quote.time_micros),
+        Content::Indicator(indicator) => {
+            let values = indicator.values.iter().map(|value| format!("{} {}", value.name, value.value));
+            let values = values.collect::<Vec<_>>().join(", ");
+            (format!("values of {}: {} {values}", indicator.name, indicator.sid), indicator.time_micros)
+        }
         Content::Unusable(unusable) => return format!("{}: {}", unusable.reason, unusable.message),
     };
-    let time = Timestamp::from_microsecond(quote.time_micros).unwrap();
+    let time = Timestamp::from_microsecond(time_micros).unwrap();
+    let parts = [
+        Some(subject),
+        (time_micros != ARRIVED).then(|| format!("time {time}")),
+        (!tick.source.is_empty()).then(|| format!("source {}", tick.source)),
+        tick.seq.map(|seq| format!("seq {seq}")),
+        (!tick.id.is_empty()).then(|| format!("id {}", tick.id)),
+        shared.then(|| format!("ordinal {}", tick.ordinal.unwrap())),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn show_quote(quote: &Quote) -> String {
     let details = quote.details.as_deref().cloned().unwrap_or_default();
     let decimals = details.decimals().into_iter().filter_map(|(name, text)| Some(format!("{name} {}", text?)));
     let decimals: Vec<_> = decimals.collect();
@@ -66,11 +83,6 @@ fn show(tick: &Tick, shared: bool) -> String {
         Some(format!("{} {}", quote.sid, quote.price)),
         (!decimals.is_empty()).then(|| decimals.join(", ")),
         details.interval_micros.map(|micros| format!("interval {} s", micros / 1_000_000)),
-        (quote.time_micros != ARRIVED).then(|| format!("time {time}")),
-        (!tick.source.is_empty()).then(|| format!("source {}", tick.source)),
-        tick.seq.map(|seq| format!("seq {seq}")),
-        (!tick.id.is_empty()).then(|| format!("id {}", tick.id)),
-        shared.then(|| format!("ordinal {}", tick.ordinal.unwrap())),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

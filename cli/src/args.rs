@@ -110,8 +110,8 @@ pub(crate) struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
-    /// Built-in algorithm to run with its defaults, as the account default/NAME, in place of manifests: `random` or
-    /// `sma-crossover`. `intuition init` writes its manifest.
+    /// Built-in algorithm to run with its defaults, as the account default/NAME, in place of manifests, such as
+    /// `random` or `sma-crossover`: `intuition backends` lists them. `intuition init` writes its manifest.
     #[arg(long, value_name = "NAME", conflicts_with = "algorithm_address")]
     pub(crate) builtin: Option<Choice>,
     /// Algorithm that decides instead of those in the manifests: a server of the gRPC service `intuition.v1.Algorithm` at
@@ -199,7 +199,7 @@ pub(crate) struct BackendsArgs {
 /// `intuition init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Built-in algorithm of the manifest: `random` or `sma-crossover`.
+    /// Built-in algorithm of the manifest, such as `random` or `sma-crossover`: `intuition backends` lists them.
     #[arg(long, value_name = "NAME", default_value = "random")]
     pub(crate) builtin: Choice,
 }

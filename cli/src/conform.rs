@@ -2,12 +2,13 @@
 //!
 //! - [`row`]: what is checked, and what the contract says of it. [`checks`]: how it is found out.
 //! - [`judge`]: answers against the contract, without I/O. [`run`]: a run over many quotes. [`client`]: the only I/O.
-//! - [`quotes`], [`parameters`]: what is asked. [`report`]: what was found.
+//! - [`quotes`], [`indicators`], [`parameters`]: what is asked. [`report`]: what was found.
 
 #![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock, and draws a tag")]
 
 mod checks;
 mod client;
+mod indicators;
 mod judge;
 mod parameters;
 mod quotes;

@@ -47,6 +47,7 @@ spec:
     # fixed-amount with amount: 100
   channels:
     subscribe: [quotes] # Topics of the quotes. `intuition run --feed` publishes on quotes.
+    #from: [{{indicator: averages}}] # In place of subscribe: the quotes of an `Indicator`, with its values.
   #tradingState: Halted # Reducing denies buys, Halted denies every signal.
 "
     )
@@ -59,7 +60,8 @@ fn parameters(builtin: &Builtin) -> String {
     let lines = properties.map(|(name, schema)| {
         let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
         // A seed has no default: each ledger draws its own.
-        let value = schema.get("default").map_or_else(|| "1".to_owned(), Value::to_string);
+        let value = schema.get("default").or_else(|| schema.pointer("/examples/0"));
+        let value = value.map_or_else(|| "1".to_owned(), Value::to_string);
         format!("    #  {name}: {value} # {description}\n")
     });
     let lines: String = lines.collect();

@@ -14,7 +14,10 @@ use algo_runtime::engine::{Tally, counter};
 use bridge::Published;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
-use intuition_api::v1::{Decision, Side, outbox_entry::Content};
+use intuition_api::{
+    topic,
+    v1::{Decision, Side, outbox_entry::Content},
+};
 use intuition_common::{
     clock::rfc3339_millis,
     text::{printable, printable_lines},
@@ -62,6 +65,23 @@ pub(crate) struct Summary {
     realised: String,
     /// Time from the first quote to the end, to the millisecond.
     seconds: f64,
+    /// Of an indicator's account: the messages with quotes and their values. `None`: the account trades.
+    #[serde(skip)]
+    joined: Option<u64>,
+}
+
+/// Summary of one indicator in this run.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IndicatorSummary<'a> {
+    /// The account, `<namespace>/indicator.<name>`.
+    account: &'a str,
+    ticks: u64,
+    /// Quotes that were published with their values, or bars.
+    joined: u64,
+    dead_lettered: u64,
+    not_listed: u64,
+    gaps: u64,
 }
 
 /// Summary of one feed in this run.
@@ -85,6 +105,11 @@ struct LastGap {
 #[derive(Serialize)]
 struct FeedLine<'a> {
     feed: &'a FeedSummary,
+}
+
+#[derive(Serialize)]
+struct IndicatorLine<'a> {
+    indicator: IndicatorSummary<'a>,
 }
 
 #[derive(Serialize)]
@@ -133,7 +158,16 @@ impl Summary {
             invested: account.invested.clone(),
             realised: account.realised.clone(),
             seconds: (elapsed.as_secs_f64() * 1e3).round() / 1e3,
+            joined: topic::is_indicator_account(&account.account).then(|| counted(counter::JOINED)),
         }
+    }
+
+    /// The summary of an indicator's account; `None`: the account trades.
+    fn of_indicator(&self) -> Option<IndicatorSummary<'_>> {
+        let Self { algo: account, ticks, dead_lettered, not_listed, gaps, .. } = self;
+        let joined = self.joined?;
+        let (ticks, dead_lettered, not_listed, gaps) = (*ticks, *dead_lettered, *not_listed, *gaps);
+        Some(IndicatorSummary { account, ticks, joined, dead_lettered, not_listed, gaps })
     }
 }
 
@@ -181,13 +215,19 @@ pub(crate) fn write_decisions(
     Ok(())
 }
 
-/// Writes the summaries, those of the feeds last.
+/// Writes the summaries: those of the accounts that trade, of the indicators, and of the feeds.
 pub(crate) fn write_summaries(format: Format, summaries: &[Summary], feeds: &[FeedSummary]) -> io::Result<()> {
     let mut text = Vec::new();
+    let traders: Vec<_> = summaries.iter().filter(|summary| summary.joined.is_none()).collect();
+    let indicators = summaries.iter().filter_map(Summary::of_indicator);
     match format {
         Format::Json => {
-            for summary in summaries {
+            for summary in traders {
                 serde_json::to_writer(&mut text, &SummaryLine { summary })?;
+                text.push(b'\n');
+            }
+            for indicator in indicators {
+                serde_json::to_writer(&mut text, &IndicatorLine { indicator })?;
                 text.push(b'\n');
             }
             for feed in feeds {
@@ -198,7 +238,8 @@ pub(crate) fn write_summaries(format: Format, summaries: &[Summary], feeds: &[Fe
         Format::Text => {
             let feeds =
                 feeds.iter().map(|FeedSummary { name, published }| format!("{name}: {published} quotes published\n"));
-            let table = table(summaries) + &feeds.collect::<String>();
+            let lines: String = indicators.map(indicator_line).chain(feeds).collect();
+            let table = table(&traders) + &lines;
             text.extend(printable_lines(&table).into_bytes());
         }
     }
@@ -243,7 +284,7 @@ pub(crate) fn is_open(written: io::Result<()>) -> io::Result<bool> {
 }
 
 /// The summaries as columns, names to the left and numbers to the right.
-fn table(summaries: &[Summary]) -> String {
+fn table(summaries: &[&Summary]) -> String {
     let head = [
         "algorithm",
         "decided by",
@@ -300,6 +341,13 @@ fn table(summaries: &[Summary]) -> String {
         text.extend(gap_line(summary));
     }
     text
+}
+
+fn indicator_line(summary: IndicatorSummary<'_>) -> String {
+    let IndicatorSummary { account, joined, dead_lettered, not_listed, gaps, .. } = summary;
+    let counts = [(dead_lettered, "dead-lettered"), (not_listed, "not listed"), (gaps, "missing")];
+    let rest = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+    format!("{account}: {joined} quotes published with their values{}\n", rest.collect::<String>())
 }
 
 /// Reasons of denied signals, under the table.
@@ -381,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_table_lines_its_columns_up() {
-        let table = table(&[summary()]);
+        let table = table(&[&summary()]);
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[3], "default/a: signals denied: 5 NothingHeld, 1 TooSmall");

@@ -8,6 +8,7 @@ mod error;
 mod feed_plan;
 mod feeding;
 mod feeds;
+mod joined;
 mod local;
 mod names;
 mod presence;

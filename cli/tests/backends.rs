@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use algo_runtime::algorithm::BUILTINS;
 use intuition_api::v1::{
     AlgorithmBackend, BackendChange, DescribeRequest, DescribeResponse, EventRequest, EventResponse, EventsRequest,
     EventsResponse, InitializeRequest, InitializeResponse, ListBackendsRequest, ListBackendsResponse,
@@ -165,6 +166,9 @@ fn object(arguments: &[&str]) -> (Value, Option<i32>) {
     (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
 }
 
+/// Line of the first server, below the head and the built-in algorithms.
+const FIRST: usize = 1 + BUILTINS.len();
+
 /// The lines' words.
 fn words(text: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
@@ -176,20 +180,25 @@ fn builtins_are_listed_without_any_server() {
     assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
     let lines: Vec<_> = text(&output.stdout).lines().collect();
     assert_eq!(
-        lines[..4],
+        lines[..6],
         [
-            "NAME            VERSION   ADDRESS    HEALTHY   USED BY",
-            "random          1         built in   yes       -",
-            "sma-crossover   1         built in   yes       -",
+            "NAME              VERSION   ADDRESS    HEALTHY   USED BY",
+            "random            1         built in   yes       -",
+            "sma-crossover     1         built in   yes       -",
+            "indicator-cross   1         built in   yes       -",
+            "rsi-reversion     1         built in   yes       -",
             "",
         ]
     );
     assert!(lines.contains(&"    fast  integer, default 20, 1 to 9999: quotes in the fast average"), "{lines:#?}");
 
+    let named = lines.iter().find(|line| line.starts_with("    indicator  ")).unwrap();
+    assert!(named.starts_with("    indicator  string, for example \"rsi-14\", matching ^"), "{named}");
+
     let (listing, code) = object(&[]);
     assert_eq!((code, &listing["backends"]), (Some(0), &json!([])));
     let names: Vec<_> = listing["builtins"].as_array().unwrap().iter().map(|builtin| &builtin["name"]).collect();
-    assert_eq!(names, ["random", "sma-crossover"]);
+    assert_eq!(names, ["random", "sma-crossover", "indicator-cross", "rsi-reversion"]);
     assert_eq!(listing["builtins"][1]["version"], "1");
     assert!(listing["builtins"][1]["summary"].as_str().unwrap().starts_with("buys when"));
     assert_eq!(listing["builtins"][1]["parametersSchema"]["properties"]["fast"]["maximum"], 9_999);
@@ -210,7 +219,7 @@ fn a_server_at_an_address_is_asked_for_its_name_parameters_and_channels() {
 
     let output = backends(&["--address", &address]);
     let lines = words(text(&output.stdout));
-    assert_eq!(lines[3], format!("momentum 1.2.0 {address} yes -"));
+    assert_eq!(lines[FIRST], format!("momentum 1.2.0 {address} yes -"));
     let paragraph = lines.iter().position(|line| *line == format!("momentum at {address}")).unwrap();
     assert_eq!(
         lines[paragraph + 1..],
@@ -264,7 +273,7 @@ fn invalid_backends_are_listed_with_errors_in_flag_order() {
     let output = backends(&arguments);
     assert_eq!((text(&output.stderr), output.status.code()), ("", Some(1)));
     let lines = words(text(&output.stdout));
-    assert_eq!(lines[3], format!("- - {} no: BackendUnreachable -", addresses[0]));
+    assert_eq!(lines[FIRST], format!("- - {} no: BackendUnreachable -", addresses[0]));
     assert!(lines.contains(&format!("momentum 1.2.0 {} yes -", addresses[4])), "{lines:#?}");
     let told = format!("BackendUnreachable: {}: no server answers", addresses[0]);
     assert!(lines.iter().any(|line| line.starts_with(&told)), "{lines:#?}");
@@ -291,7 +300,7 @@ fn a_directory_is_listed_by_namespace_and_name_with_users() {
     assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
     let lines = words(text(&output.stdout));
     assert_eq!(
-        lines[3..6],
+        lines[FIRST..FIRST + 3],
         [
             "default/contrarian 0.3.1 http://contrarian.default.svc:50051 yes a, b",
             "trading/new - - no: BackendUnreachable -",
@@ -331,7 +340,7 @@ fn unreachable_directory_is_an_error_and_other_addresses_are_listed() {
         let help = "kubectl port-forward -n intuition-system service/intuition-operator 50052";
         assert!(stderr.contains(help) && stderr.lines().count() == 1, "{stderr}");
         assert_eq!(output.status.code(), Some(1));
-        assert_eq!(words(text(&output.stdout))[3], format!("momentum 1.2.0 {served} yes -"));
+        assert_eq!(words(text(&output.stdout))[FIRST], format!("momentum 1.2.0 {served} yes -"));
     }
 }
 

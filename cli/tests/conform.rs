@@ -57,6 +57,11 @@ enum Fault {
     RefusesLargeBatches,
     NeedsBothSidesOfTheBook,
     NeedsNarrowVolumes,
+    DiesAtIndicators,
+    NeedsPositiveValues,
+    LosesIndicators,
+    SignalsIndicators,
+    RejectsIndicators,
     DiesAtReconfigure,
     SharesState,
     DescribesWhenIdle,
@@ -140,9 +145,16 @@ fn refusal(parameters: &str) -> Option<String> {
     }
 }
 
-/// Whether a server with the fault fails at the values beside the price of a quote.
+/// Whether a server with the fault fails at the values beside the price of a quote, or at those of an indicator.
 fn chokes(fault: Fault, kind: &Kind) -> bool {
-    let Kind::Quote(Quote { details: Some(details), .. }) = kind else { return false };
+    let details = match kind {
+        Kind::Quote(Quote { details: Some(details), .. }) => details,
+        Kind::Quote(_) => return false,
+        Kind::Indicator(Indicator { values, .. }) => {
+            let is_negative = values.iter().any(|value| value.value.starts_with('-'));
+            return fault == Fault::DiesAtIndicators || (fault == Fault::NeedsPositiveValues && is_negative);
+        }
+    };
     match fault {
         Fault::NeedsBothSidesOfTheBook => details.bid.is_some() != details.ask.is_some(),
         Fault::NeedsNarrowVolumes => details.volume.as_ref().is_some_and(|volume| volume.len() > 20),
@@ -219,6 +231,18 @@ impl Session {
             *memory = self.served.kept.lock().unwrap().get("").cloned().unwrap_or_default();
         }
         let mut results: Vec<_> = batch.events.iter().map(|event| memory.event(event)).collect();
+        let indicators = batch.events.iter().filter(|event| matches!(event.kind, Some(Kind::Indicator(_))));
+        for event in indicators.map(|event| event.event) {
+            let result = results.iter_mut().find(|result| result.event == event).unwrap();
+            match fault {
+                Fault::SignalsIndicators => {
+                    result.signals.push(Signal { event, side: Side::Buy.into(), quantity: String::new() });
+                }
+                Fault::RejectsIndicators => result.reject.push_str("this is no quote"),
+                Fault::LosesIndicators => results.retain(|result| result.event != event),
+                _ => {}
+            }
+        }
         let state = memory.write();
         let mut kept = self.served.kept.lock().unwrap();
         kept.insert(self.account.clone(), memory.clone());
@@ -376,7 +400,7 @@ fn a_server_that_keeps_the_contract_passes_everything() {
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(conform(&address, &[]).stdout).unwrap();
     assert!(text.starts_with(&format!("runs 1.0.0 at {address}\nPASS  describe\n")), "{text}");
-    assert!(text.ends_with("25 passed, 0 failed, 2 skipped\n"), "{text}");
+    assert!(text.ends_with("26 passed, 0 failed, 2 skipped\n"), "{text}");
 }
 
 #[test]
@@ -402,6 +426,11 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
         (Fault::FailsAtManyEvents, "message-size"),
         (Fault::NeedsBothSidesOfTheBook, "details"),
         (Fault::NeedsNarrowVolumes, "details"),
+        (Fault::DiesAtIndicators, "indicators"),
+        (Fault::NeedsPositiveValues, "indicators"),
+        (Fault::LosesIndicators, "indicators"),
+        (Fault::SignalsIndicators, "indicators"),
+        (Fault::RejectsIndicators, "indicators"),
         (Fault::DiesAtReconfigure, "reconfigure"),
         (Fault::SharesState, "accounts"),
         (Fault::DescribesWhenIdle, "describe-busy"),

@@ -326,7 +326,7 @@ fn a_builtin_runs_without_a_manifest_and_init_writes_its_manifest() {
         command.current_dir(desk.0.path()).stdin(Stdio::null()).args(arguments).output().unwrap()
     };
     let run = |arguments: &[&str]| intuition(&[&["run", "--feed", "q.csv", "--output", "json"], arguments].concat());
-    for name in ["random", "sma-crossover"] {
+    for name in ["random", "sma-crossover", "indicator-cross", "rsi-reversion"] {
         fs::write(desk.path("written.yaml"), intuition(&["init", "--builtin", name]).stdout).unwrap();
         for output in [run(&["--builtin", name]), run(&["-f", "written.yaml"])] {
             let summary = output.stdout.split(|byte| *byte == b'\n').rev().nth(1).unwrap();

@@ -3,6 +3,8 @@
 
 /// The bridge reports `Acknowledged`; the runtime keeps every outcome until then.
 pub const ACKNOWLEDGED: &str = "acknowledged";
+/// The runtime takes `Tick.content.indicator`. A bridge leaves these ticks out for a runtime without it.
+pub const INDICATORS: &str = "indicators";
 /// `spec.channels.inputs` is understood.
 pub const INPUTS: &str = "inputs";
 /// `Input.format` is understood. A bridge without it gets no stream where an input has a format.
@@ -27,5 +29,5 @@ pub const TRADING_STATE: &str = "trading-state";
 /// Those of a bridge of this release.
 pub const OF_BRIDGE: [&str; 6] = [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, JOINED, ORDINALS, OUTBOX_QUEUES];
 /// Those of a runtime of this release.
-pub const OF_RUNTIME: [&str; 8] =
-    [ACKNOWLEDGED, INPUTS, INPUT_FORMATS, OUTBOX_QUEUES, QUOTE_AGE, RETENTION, SOURCES, TRADING_STATE];
+pub const OF_RUNTIME: [&str; 9] =
+    [ACKNOWLEDGED, INDICATORS, INPUTS, INPUT_FORMATS, OUTBOX_QUEUES, QUOTE_AGE, RETENTION, SOURCES, TRADING_STATE];

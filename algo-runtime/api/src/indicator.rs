@@ -10,6 +10,10 @@ pub const MAX_VALUE_NAME_CHARS: usize = 20;
 pub const MAX_VALUES: usize = 8;
 /// Indicators of one account, at most.
 pub const MAX_INDICATORS: usize = 32;
+/// The rules of [`is_name`], as the end of a sentence to a person.
+pub const NAME_RULES: &str = "1 to 40 characters of a-z, 0-9 and -, with a letter first and no - at the end";
+/// Those of [`is_value_name`].
+pub const VALUE_NAME_RULES: &str = "1 to 20 characters of a-z, 0-9 and -, with a letter first and no - at the end";
 /// Name of the value of an indicator that has one.
 pub const ONLY_VALUE: &str = "value";
 

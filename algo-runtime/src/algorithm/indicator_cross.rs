@@ -98,7 +98,7 @@ impl Algorithm for IndicatorCross {
     fn reconfigure(&mut self, settings: &AlgorithmSettings) -> Result<(), FieldErrors> {
         let names = read(settings)?;
         if names != self.names {
-            // The order of two values tells nothing about two others.
+            // The order of two values is not that of two others.
             self.changed.extend(std::mem::take(&mut self.last).into_keys());
             self.names = names;
         }

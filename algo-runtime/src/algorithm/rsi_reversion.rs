@@ -17,17 +17,17 @@ pub const BUILTIN: Builtin = Builtin {
     version: "1",
     summary: "buys when a published RSI falls below `low`, sells when it rises above `high`",
     parameters_schema: concat!(
-        r#"{"type":"object","properties":{"period":{"type":"integer","minimum":2,"maximum":10000,"default":14,"description":"of the published RSI, whose name is rsi- and this period"},"low":{"type":"number","minimum":0,"maximum":100,"default":30,"description":"an RSI that falls below it buys; at most 10 decimal places"},"high":{"type":"number","minimum":0,"maximum":100,"default":70,"description":"an RSI that rises above it sells; more than low"},"indicator":{"#,
+        r#"{"type":"object","properties":{"period":{"type":"integer","minimum":2,"maximum":10000,"default":14,"description":"period of the published RSI, which is named rsi- and the period"},"low":{"type":"number","minimum":0,"maximum":100,"default":30,"description":"an RSI that falls below it buys; at most 10 decimal places"},"high":{"type":"number","minimum":0,"maximum":100,"default":70,"description":"an RSI that rises above it sells; more than low"},"indicator":{"#,
         value_name_schema!(),
         r#","examples":["rsi-14"],"description":"name of the published RSI in place of rsi- and the period"},"seed":{"type":"integer","minimum":0,"description":"makes a random portfolio policy reproducible"}},"additionalProperties":false}"#
     ),
     initialize: |settings, saved, _chance| Ok(Box::new(RsiReversion::initialize(settings, saved)?)),
 };
 
-/// 10^-10: what values are counted in.
+/// Units of a value in 1.
 const UNITS: i128 = 10_i128.pow(10);
 
-/// What it is configured with; `low` < `high`.
+/// The parameters; `low` < `high`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Bounds {
     indicator: ValueName,

@@ -6,23 +6,40 @@
 //! mean that the backend is broken, and nothing is rejected any more until it answers. A backend that is away answers no
 //! Describe, so that it never costs a tick.
 //!
+//! Values of indicators count as one tick with the quote behind them: everything here counts such groups, so that a quote
+//! never goes without its values.
+//!
 //! A batch may also have been too large for the deadline. The size that failed is remembered as the ceiling: the limit
 //! grows below it, and beyond it only after [`Sizes::calm_batches`] batches that were answered (ADR 0032).
 
 use super::{BackendError, ConditionReason};
 use crate::sizes::Sizes;
 
+/// How much a batch holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// Quotes, each with the values of indicators in front of it.
+    pub groups: usize,
+    /// Events. A single group that is larger is cut.
+    pub events: usize,
+}
+
+impl BatchLimit {
+    /// Everything.
+    pub const NONE: Self = Self { groups: usize::MAX, events: usize::MAX };
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct BatchBisect {
     sizes: Sizes,
-    /// Events of a batch while there is no suspect.
+    /// Groups of a batch while there is no suspect.
     limit: usize,
     /// The smallest batch that failed for its size; `None`: none did.
     ceiling: Option<usize>,
     /// Batches answered since the limit came to its highest value below the ceiling.
     calm: u32,
-    /// The tick that failed is among so many events at the head; 0: there is no suspect.
+    /// The tick that failed is among so many groups at the head; 0: there is no suspect.
     suspect_count: usize,
     /// The suspects were not answered in time.
     hung: bool,
@@ -61,7 +78,12 @@ impl BatchBisect {
         }
     }
 
-    /// Events of the next batch, at most.
+    /// Events of any batch, at most.
+    pub(super) const fn most_events(&self) -> usize {
+        self.sizes.batch_events
+    }
+
+    /// Groups of the next batch, at most.
     pub(super) fn batch_limit(&self) -> usize {
         // A suspect batch that hangs costs a deadline, an answered one costs little: with small parts, fewer batches hang.
         let parts = if self.hung { 4 } else { 2 };

@@ -10,13 +10,16 @@ use intuition_api::{
         MAX_CHANNEL_BYTES, MAX_CHANNELS, MAX_EVENTS_PER_BATCH, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH,
         MAX_SENTENCE_BYTES, MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES,
     },
-    v1::{self, EventBatchResult, EventResult, InitializeResponse, Publication, ReconfigureResponse, Side},
+    v1::{
+        self, EventBatchResult, EventResult, InitializeResponse, InputEvent, Publication, ReconfigureResponse, Side,
+        input_event::Kind,
+    },
 };
 
 use crate::algorithm::{Output, Signal};
 
 /// A batch that waits for its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutstandingBatch {
     /// Number of the batch.
     pub number: u64,
@@ -24,12 +27,22 @@ pub struct OutstandingBatch {
     pub first_event: u64,
     /// Number of events.
     pub count: usize,
+    /// Number of groups, as in [`BatchLimit`](super::BatchLimit).
+    pub groups: usize,
+    /// Indices of the events that are values of indicators, in order.
+    pub indicators: Vec<usize>,
+}
+
+/// Indices of the events that are values of indicators.
+pub fn indicators_in(events: &[InputEvent]) -> Vec<usize> {
+    let is_indicator = |event: &InputEvent| matches!(event.kind, Some(Kind::Indicator(_)));
+    events.iter().enumerate().filter(|(_, event)| is_indicator(event)).map(|(index, _)| index).collect()
 }
 
 /// The answer to a batch.
 #[derive(Debug, Default, PartialEq)]
 pub struct BatchResult {
-    /// One for each quote, in order.
+    /// One for each event, in order.
     pub results: Vec<QuoteResult>,
     /// The new state; `None`: unchanged.
     pub state: Option<Bytes>,
@@ -39,26 +52,26 @@ pub struct BatchResult {
     pub outputs: BTreeMap<usize, Vec<Output>>,
 }
 
-/// An algorithm's result for one quote.
+/// An algorithm's result for one event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum QuoteResult {
     /// In order.
     Signals(Vec<IndexedSignal>),
-    /// The algorithm cannot use the quote.
+    /// The algorithm cannot use the event.
     Reject(String),
 }
 
 /// A signal about a quote of the batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IndexedSignal {
-    /// Index of the quote.
+    /// Index of the quote among the events.
     pub quote: usize,
     /// The signal.
     pub signal: Signal,
 }
 
 /// Checks the answer to a batch; the error is the violation of the contract.
-pub fn check_batch(result: EventBatchResult, asked: OutstandingBatch) -> Result<BatchResult, String> {
+pub fn check_batch(result: EventBatchResult, asked: &OutstandingBatch) -> Result<BatchResult, String> {
     let EventBatchResult { number, results, state, publications } = result;
     if number != asked.number {
         return Err(format!("EventBatchResult.number: expected {}, got {number}", asked.number));
@@ -88,7 +101,7 @@ pub fn check_batch(result: EventBatchResult, asked: OutstandingBatch) -> Result<
     Ok(BatchResult { results, state, publications, outputs: BTreeMap::new() })
 }
 
-fn quote_result(event: u64, result: &EventResult, asked: OutstandingBatch) -> Result<QuoteResult, String> {
+fn quote_result(event: u64, result: &EventResult, asked: &OutstandingBatch) -> Result<QuoteResult, String> {
     if result.event != event {
         return Err(format!("EventResult.event: expected {event}, in the order of the batch, got {}", result.event));
     }
@@ -110,12 +123,18 @@ fn quote_result(event: u64, result: &EventResult, asked: OutstandingBatch) -> Re
         .map(QuoteResult::Signals)
 }
 
-fn indexed_signal(signal: &v1::Signal, asked: OutstandingBatch) -> Result<IndexedSignal, String> {
+fn indexed_signal(signal: &v1::Signal, asked: &OutstandingBatch) -> Result<IndexedSignal, String> {
     let index = signal.event.checked_sub(asked.first_event).and_then(|index| usize::try_from(index).ok());
     let Some(quote) = index.filter(|index| *index < asked.count) else {
         let last = asked.first_event + asked.count as u64 - 1;
         return Err(format!("Signal.event: {} is none of the batch, {} to {last}", signal.event, asked.first_event));
     };
+    if asked.indicators.binary_search(&quote).is_ok() {
+        return Err(format!(
+            "Signal.event: {} has values of an indicator, and only a quote can be traded",
+            signal.event
+        ));
+    }
     let quantity = match signal.quantity.as_str() {
         "" => None,
         // Prices on MQTT may have an exponent, a decimal of the contract has none.
@@ -214,7 +233,8 @@ fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ASKED: OutstandingBatch = OutstandingBatch { number: 3, first_event: 11, count: 2 };
+    const ASKED: OutstandingBatch =
+        OutstandingBatch { number: 3, first_event: 11, count: 2, groups: 2, indicators: Vec::new() };
 
     fn result(event: u64, signals: Vec<v1::Signal>) -> EventResult {
         EventResult { event, signals, reject: String::new() }
@@ -231,7 +251,7 @@ mod tests {
 
     #[test]
     fn an_answer_says_for_each_quote_what_is_to_be_done() {
-        let answer = check_batch(good(), ASKED).unwrap();
+        let answer = check_batch(good(), &ASKED).unwrap();
         let sell = Signal::Sell(Some("1.5".parse().unwrap()));
         let signals = vec![IndexedSignal { quote: 0, signal: Signal::Buy }, IndexedSignal { quote: 1, signal: sell }];
         assert_eq!(answer.results, [QuoteResult::Signals(signals), QuoteResult::Signals(Vec::new())]);
@@ -277,9 +297,20 @@ mod tests {
         for (change, expected) in changes {
             let mut result = good();
             change(&mut result);
-            let violation = check_batch(result, ASKED).unwrap_err();
+            let violation = check_batch(result, &ASKED).unwrap_err();
             assert!(violation.starts_with(expected), "{violation}");
         }
+    }
+
+    #[test]
+    fn signal_about_values_of_an_indicator_is_a_violation() {
+        let asked = OutstandingBatch { groups: 1, indicators: vec![0], ..ASKED };
+        let violation = check_batch(good(), &asked).unwrap_err();
+        assert_eq!(violation, "Signal.event: 11 has values of an indicator, and only a quote can be traded");
+        let mut result = good();
+        // A result about values may name the quote.
+        result.results[0].signals.remove(0);
+        assert!(check_batch(result, &asked).is_ok());
     }
 
     #[test]

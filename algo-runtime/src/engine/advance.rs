@@ -11,11 +11,11 @@ use super::{
     booking::QuoteAnswer,
     link_action::{LinkAction, LinkId},
     notice::EngineNotice,
-    tick::PendingQuote,
+    tick::PendingEvent,
 };
 use crate::{
     backend::{
-        BackendEvent, LinkEvent,
+        BackendEvent, BatchLimit, LinkEvent,
         reply::{BatchResult, QuoteResult},
     },
     ledger::{Ledger, LedgerError},
@@ -56,11 +56,11 @@ impl Engine {
                 Head::Begun => {}
             }
             let Some(limit) = self.deciders.batch_limit() else { break };
-            let quotes = self.backlog.next_quotes(limit, &self.channels, &mut self.recogniser, now_micros);
-            if quotes.is_empty() {
+            let next = self.backlog.next_events(limit, &self.channels, &mut self.recogniser, now_micros);
+            if next.events.is_empty() {
                 self.settle_batch(&[], BatchResult::default(), now_micros);
-            } else if let Some((quotes, result)) = self.deciders.ask(quotes, &mut self.notices) {
-                self.settle_batch(&quotes, result, now_micros);
+            } else if let Some((events, result)) = self.deciders.ask(next, &mut self.notices) {
+                self.settle_batch(&events, result, now_micros);
             }
         }
         Ok(std::mem::take(&mut self.settled))
@@ -79,8 +79,8 @@ impl Engine {
             }
             BackendEvent::Initialized(channels) => self.want_channels(channels),
             BackendEvent::Answered(result) => {
-                let quotes = self.deciders.take_outstanding();
-                self.settle_batch(&quotes, result, now_micros);
+                let events = self.deciders.take_outstanding();
+                self.settle_batch(&events, result, now_micros);
                 self.deciders.note_rejected(false);
             }
             BackendEvent::Reconfigured(answer) => self.on_reconfigured(answer),
@@ -95,24 +95,24 @@ impl Engine {
 
     /// Settles the current batch as far as it is answered.
     ///
-    /// The rule: ticks are settled in their order, up to the first quote without a result. Ticks that need no result, such as
-    /// repetitions and dead letters, do not end the run: those behind the last answered quote are settled with it.
-    /// State and publications of the batch belong to its last answered quote: they are booked with it, in one transaction.
-    fn settle_batch(&mut self, quotes: &[PendingQuote], result: BatchResult, now_micros: i64) {
+    /// The rule: ticks are settled in their order, up to the first event without a result. Ticks that need no result, such as
+    /// repetitions and dead letters, do not end the run: those behind the last answered event are settled with it.
+    /// State and publications of the batch belong to its last answered event: they are booked with it, in one transaction.
+    fn settle_batch(&mut self, events: &[PendingEvent], result: BatchResult, now_micros: i64) {
         let Some(stream) = self.backlog.batch_stream() else { return };
         let BatchResult { results, state, publications, mut outputs } = result;
         let mut results = results.into_iter().enumerate();
         let mut of_batch = Some((state, publications));
         let mut outcomes = Vec::new();
         while let Some(tick) = self.backlog.pop_tick(results.len() > 0) {
-            let result = if tick.quote().is_some() { results.next() } else { None };
+            let result = if tick.needs_answer() { results.next() } else { None };
             let answer = result.map(|(index, result)| {
                 let of_batch = if results.len() == 0 { of_batch.take() } else { None };
-                QuoteAnswer { result, outputs: outputs.remove(&index).unwrap_or_default(), quotes, of_batch }
+                QuoteAnswer { result, outputs: outputs.remove(&index).unwrap_or_default(), events, of_batch }
             });
             outcomes.extend(self.settle_tick(tick, answer, now_micros));
         }
-        if !quotes.is_empty()
+        if events.iter().any(|event| event.quote().is_some())
             && let Some(pause) = self.swap_clock.note_decision(self.backlog.has_work(), now_micros)
         {
             self.notices.add(EngineNotice::DecidesFirst { pause });
@@ -120,13 +120,14 @@ impl Engine {
         self.settled.push(SettledBatch { stream, outcomes });
     }
 
-    /// Gives the quote at the head its outcome without the algorithm, which fails at it.
+    /// Gives the group at the head its outcome without the algorithm, which fails at it. Its last event, a quote where it has one, is
+    /// dead-lettered.
     fn reject_head(&mut self, message: String, now_micros: i64) {
-        let quotes = self.backlog.next_quotes(1, &self.channels, &mut self.recogniser, now_micros);
-        if quotes.is_empty() {
-            return;
-        }
-        let results = vec![QuoteResult::Reject(message)];
-        self.settle_batch(&quotes, BatchResult { results, ..BatchResult::default() }, now_micros);
+        let limit = BatchLimit { groups: 1, events: self.sizes.batch_events };
+        let events = self.backlog.next_events(limit, &self.channels, &mut self.recogniser, now_micros).events;
+        let Some(before) = events.len().checked_sub(1) else { return };
+        let mut results: Vec<_> = (0..before).map(|_| QuoteResult::Signals(Vec::new())).collect();
+        results.push(QuoteResult::Reject(message));
+        self.settle_batch(&events, BatchResult { results, ..BatchResult::default() }, now_micros);
     }
 }

@@ -11,14 +11,17 @@ use intuition_api::v1::Delivery;
 use super::{
     channels::{ChannelState, DecidedQuotes, OnTopic},
     closing::Closing,
+    groups::{GroupCollector, NextEvents, whole_groups},
     letters::OVERHEAD_BYTES,
     load::{self, Load},
     recogniser::Recogniser,
     request_error::RequestError,
     source_numbers::bound_identities,
-    tick::{NewTick, PendingQuote, PendingTick, TickAction},
+    tick::{NewTick, PendingEvent, PendingQuote, PendingTick, TickAction},
 };
 use crate::{
+    algorithm::Event,
+    backend::BatchLimit,
     ledger::{Ledger, LedgerError},
     sizes::Sizes,
 };
@@ -198,7 +201,12 @@ impl Backlog {
             let Some(BacklogItem::Delivery { delivery, next }) = self.items.front_mut() else { break };
             let (delivery, first) = (Arc::clone(delivery), *next);
             let (known, room) = (batch.ticks.len(), turn_ticks - batch.ticks.len());
-            let count = delivery.ticks.len().saturating_sub(first as usize).min(room);
+            let count = match whole_groups(&delivery.ticks, first as usize, room) {
+                // It is longer than a batch.
+                0 if known == 0 => room,
+                0 => break,
+                count => count,
+            };
             *next += u32::try_from(count).unwrap_or(u32::MAX);
             if *next as usize >= delivery.ticks.len() {
                 self.items.pop_front();
@@ -212,21 +220,21 @@ impl Backlog {
         Ok(batch)
     }
 
-    /// The next quotes for the algorithm, at most so many. Quotes in front of the last one whose channel or symbol is not
-    /// taken are marked so.
-    pub(super) fn next_quotes(
+    /// The next events for the algorithm. Those in front of the last one whose channel or symbol is not taken are marked so.
+    pub(super) fn next_events(
         &mut self,
-        limit: usize,
+        limit: BatchLimit,
         channels: &ChannelState,
         recogniser: &mut Recogniser,
         now_micros: i64,
-    ) -> Vec<PendingQuote> {
-        let Some(batch) = &mut self.current else { return Vec::new() };
-        let mut quotes = Vec::new();
+    ) -> NextEvents {
+        let mut events = GroupCollector::new(limit);
+        let Some(batch) = &mut self.current else { return events.finish() };
         let mut last: Option<(Arc<Delivery>, OnTopic<'_>)> = None;
         for PendingTick { delivery, index, action, sale, .. } in &mut batch.ticks {
             let TickAction::New { step, .. } = action else { continue };
-            let NewTick::Decide(quote) = &*step else { continue };
+            let NewTick::Decide(event) = &*step else { continue };
+            let sid = event.sid();
             let on_topic = match &last {
                 Some((known, on_topic)) if Arc::ptr_eq(known, delivery) => *on_topic,
                 _ => {
@@ -235,24 +243,32 @@ impl Backlog {
                     on_topic
                 }
             };
-            if !on_topic.decided.has(&quote.sid) && sale.is_none() {
+            if !on_topic.decided.has(sid) && sale.is_none() {
                 *step = match on_topic.decided {
                     DecidedQuotes::None => NewTick::NotSubscribed,
                     DecidedQuotes::Listed(_) | DecidedQuotes::All => NewTick::NotListed,
                 };
                 continue;
             }
-            if quotes.len() >= limit {
+            if !events.takes(delivery) {
                 break;
             }
-            if let Err(cause) = recogniser.admit_symbol(&quote.sid) {
+            if let Err(cause) = recogniser.admit_symbol(sid) {
                 *step = NewTick::DeadLetter(cause);
                 continue;
             }
-            let denial = on_topic.denial(delivery, quote, now_micros);
-            quotes.push(PendingQuote { delivery: Arc::clone(delivery), index: *index, quote: quote.clone(), denial });
+            let event = match event {
+                Event::Quote(quote) => PendingEvent::Quote(PendingQuote {
+                    delivery: Arc::clone(delivery),
+                    index: *index,
+                    quote: quote.clone(),
+                    denial: on_topic.denial(delivery, quote, now_micros),
+                }),
+                Event::Indicator(indicator) => PendingEvent::Indicator(indicator.clone()),
+            };
+            events.add(delivery, event);
         }
-        quotes
+        events.finish()
     }
 
     /// The stream of the current batch; `None`: no batch has begun.
@@ -260,11 +276,11 @@ impl Backlog {
         self.current.as_ref().map(|batch| batch.stream)
     }
 
-    /// Takes the next tick of the batch that can be settled: any without a quote, and one with a quote while `is_answered`.
+    /// Takes the next tick of the batch that can be settled: any that needs no answer, and one that does while `is_answered`.
     /// The batch ends with its last tick.
     pub(super) fn pop_tick(&mut self, is_answered: bool) -> Option<PendingTick> {
         let batch = self.current.as_mut()?;
-        let tick = batch.ticks.pop_front_if(|tick| is_answered || tick.quote().is_none());
+        let tick = batch.ticks.pop_front_if(|tick| is_answered || !tick.needs_answer());
         if batch.ticks.is_empty() {
             self.current = None;
         }

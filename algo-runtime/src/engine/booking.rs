@@ -18,11 +18,11 @@ use super::{
     joined::{self, Origin, Publisher},
     letters::Letters,
     notice::EngineNotice,
-    tick::{NewTick, PendingQuote, PendingTick, Sale, TickAction},
+    tick::{NewTick, PendingEvent, PendingQuote, PendingTick, Sale, TickAction},
     unusable::unusable,
 };
 use crate::{
-    algorithm::{Output, Signal},
+    algorithm::{Event, Output, Signal},
     backend::reply::{IndexedSignal, QuoteResult},
     identity::{Known, class_of},
     ledger::{Class, OutboxContent, Outcome},
@@ -48,19 +48,19 @@ impl DeliveryProgress {
     }
 }
 
-/// The answer about one quote.
+/// The answer about one event.
 pub(super) struct QuoteAnswer<'a> {
     pub(super) result: QuoteResult,
     /// Messages for the topic of an indicator's account.
     pub(super) outputs: Vec<Output>,
-    /// The quotes of the batch, which signals name by their index.
-    pub(super) quotes: &'a [PendingQuote],
-    /// State and publications of the whole batch, which come with its last quote.
+    /// The events of the batch, which signals name by their index.
+    pub(super) events: &'a [PendingEvent],
+    /// State and publications of the whole batch, which come with its last event.
     pub(super) of_batch: Option<(Option<Bytes>, Vec<Publication>)>,
 }
 
 impl Engine {
-    /// Gives a tick its outcome. `answer`: about its quote, if it has one. Returns the outcome of the delivery with its last
+    /// Gives a tick its outcome. `answer`: about its event, if it has one. Returns the outcome of the delivery with its last
     /// tick.
     pub(super) fn settle_tick(
         &mut self,
@@ -139,17 +139,17 @@ impl Engine {
                 self.counters.count(counter::NOT_LISTED, "", 1);
                 Outcome { kind: Kind::NotListed, ..Outcome::no_signal() }
             }
-            NewTick::Decide(_) => {
+            NewTick::Decide(event) => {
                 let nothing = QuoteAnswer {
                     result: QuoteResult::Signals(Vec::new()),
                     outputs: Vec::new(),
-                    quotes: &[],
+                    events: &[],
                     of_batch: None,
                 };
-                let QuoteAnswer { result, outputs, quotes, of_batch } = answer.unwrap_or(nothing);
+                let QuoteAnswer { result, outputs, events, of_batch } = answer.unwrap_or(nothing);
                 let mut outcome = match sale {
-                    Some(sale) => self.settle_sale(sale, delivery, result, quotes),
-                    None => self.book(delivery, result, quotes, now_micros),
+                    Some(sale) => self.settle_sale(sale, delivery, result, events),
+                    None => self.book((delivery, &event), result, events, now_micros),
                 };
                 if !outputs.is_empty() {
                     self.post_joined((delivery, index), outputs, &mut outcome);
@@ -163,23 +163,29 @@ impl Engine {
         }
     }
 
-    /// Sizes and books the algorithm's signals about a quote.
+    /// Sizes and books the signals of the algorithm's answer about an event.
     fn book(
         &mut self,
-        delivery: &Arc<Delivery>,
+        (delivery, event): (&Arc<Delivery>, &Event),
         result: QuoteResult,
-        quotes: &[PendingQuote],
+        events: &[PendingEvent],
         now_micros: i64,
     ) -> Outcome {
-        self.accounting.note_decision_at(now_micros);
+        let no_signal = match event {
+            Event::Quote(_) => {
+                self.accounting.note_decision_at(now_micros);
+                counter::NO_SIGNAL
+            }
+            Event::Indicator(_) => counter::INDICATOR_VALUES,
+        };
         let signals = match result {
             QuoteResult::Reject(message) => return self.dead_letter(delivery, &unusable(REJECTED, message)),
             QuoteResult::Signals(signals) => signals,
         };
         let (mut outcome, mut denied) = (Outcome::no_signal(), None);
         for IndexedSignal { quote, signal } in signals {
-            // The check of the answer refuses a signal about any other quote.
-            let Some(about) = quotes.get(quote) else { continue };
+            // The check of the answer refuses a signal about any other event.
+            let Some(about) = events.get(quote).and_then(PendingEvent::quote) else { continue };
             match self.book_signal(about, signal, now_micros) {
                 Err(denial) => {
                     self.denials.note(denial, &about.quote.sid, &mut self.counters);
@@ -200,7 +206,7 @@ impl Engine {
                 self.counters.count(counter::DENIED, denial.reason(), 1);
                 outcome = Outcome { kind: Kind::Denied, reason: denial.reason().to_owned(), ..outcome };
             }
-            (_, None) => self.counters.count(counter::NO_SIGNAL, "", 1),
+            (_, None) => self.counters.count(no_signal, "", 1),
         }
         outcome
     }
@@ -250,6 +256,8 @@ impl Engine {
                 position: self.outbox.position() + 1,
             };
             let Some(message) = joined::joined(publisher, origin, output) else { continue };
+            self.joined.note(&message);
+            self.counters.count(counter::JOINED, "", 1);
             await_position(outcome, self.outbox.post(OutboxContent::Joined(message)));
         }
     }

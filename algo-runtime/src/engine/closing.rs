@@ -22,7 +22,7 @@ use super::{
     notice::EngineNotice,
     refusal::refuse,
     request_error::RequestError,
-    tick::{PendingQuote, PendingTick, Sale},
+    tick::{PendingEvent, PendingQuote, PendingTick, Sale},
     unusable::unusable,
 };
 use crate::{
@@ -261,7 +261,7 @@ impl Engine {
         sale: Sale,
         delivery: &Arc<Delivery>,
         result: QuoteResult,
-        quotes: &[PendingQuote],
+        events: &[PendingEvent],
     ) -> Outcome {
         let Sale { position, seq } = sale;
         self.closing.settled(seq);
@@ -272,7 +272,7 @@ impl Engine {
             }
             QuoteResult::Signals(signals) => {
                 for IndexedSignal { quote, signal } in signals {
-                    let Some(about) = quotes.get(quote) else { continue };
+                    let Some(about) = events.get(quote).and_then(PendingEvent::quote) else { continue };
                     let denial = self.forbids(signal == Signal::Buy).unwrap_or(Denial::NothingHeld);
                     self.denials.note(denial, &about.quote.sid, &mut self.counters);
                 }

@@ -15,6 +15,8 @@ pub mod counter {
     pub const DECIDED: &str = "decided";
     /// Ticks without a signal.
     pub const NO_SIGNAL: &str = "noSignal";
+    /// Ticks with values of an indicator that the algorithm was told of, without a signal.
+    pub const INDICATOR_VALUES: &str = "indicatorValues";
     /// Ticks with a denied signal, by reason.
     pub const DENIED: &str = "denied";
     /// Signals that were denied, by reason, also those beside a booked signal of the same tick.
@@ -39,6 +41,8 @@ pub mod counter {
     pub const UNDELIVERABLE: &str = "undeliverable";
     /// Positions that a bridge reported as published and that were never sent to it.
     pub const PUBLISHED_BEYOND: &str = "publishedBeyond";
+    /// Messages of an indicator's account: quotes and bars with their values.
+    pub const JOINED: &str = "joined";
     /// Ticks without a source, with a number that came before with other content.
     pub const SEQ_REUSED: &str = "seqReused";
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     algorithm::{Algorithm, Answer, Builtin, FieldErrors, SavedState},
     backend::{
-        Backend, BackendCondition,
+        Backend, BackendCondition, BatchLimit,
         reply::{BatchResult, IndexedSignal, QuoteResult},
     },
     ledger::StateKey,
@@ -88,10 +88,10 @@ impl Decider {
         }
     }
 
-    /// How many quotes it may be asked now; `None`: none at all.
-    pub(super) fn batch_limit(&self) -> Option<usize> {
+    /// The largest batch that it may be asked about now; `None`: none at all.
+    pub(super) fn batch_limit(&self) -> Option<BatchLimit> {
         match self {
-            Self::Builtin { .. } => Some(usize::MAX),
+            Self::Builtin { .. } => Some(BatchLimit::NONE),
             Self::Backend { backend, .. } => backend.is_open().then(|| backend.batch_limit()),
         }
     }
@@ -137,7 +137,7 @@ impl Decider {
     }
 }
 
-/// The result of a built-in algorithm for so many quotes. A quote that it left out is rejected: without a result it would be
+/// The result of a built-in algorithm for so many events. An event that it left out is rejected: without a result it would be
 /// asked again for ever.
 pub(super) fn in_process(
     name: &'static str,
@@ -158,6 +158,6 @@ pub(super) fn in_process(
         QuoteResult::Signals(answer.signal.map(|signal| IndexedSignal { quote, signal }).into_iter().collect())
     };
     let mut results: Vec<QuoteResult> = answers.into_iter().enumerate().map(result).collect();
-    results.resize_with(asked, || QuoteResult::Reject(format!("{name}: answered {answered} of {asked} quotes")));
+    results.resize_with(asked, || QuoteResult::Reject(format!("{name}: answered {answered} of {asked} events")));
     BatchResult { results, outputs, ..BatchResult::default() }
 }

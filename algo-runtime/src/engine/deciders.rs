@@ -10,16 +10,17 @@ use rand::rngs::ChaCha8Rng;
 use super::{
     channels::ChannelState,
     decider::{Decider, in_process},
+    groups::NextEvents,
     link_action::{LinkAction, LinkId},
     notice::{EngineNotice, Notices},
     pending_swap::{PendingSwap, Standby, SwapMode, SwapStep},
     starter::DeciderStarter,
     states::{SavedStates, algorithm_of},
-    tick::PendingQuote,
+    tick::PendingEvent,
 };
 use crate::{
     algorithm::{Event, FieldErrors},
-    backend::{BackendCondition, BackendEvent, LinkEvent, reply::BatchResult},
+    backend::{BackendCondition, BackendEvent, BatchLimit, LinkEvent, reply::BatchResult},
     ledger::{Changes, StateKey},
     settings::LiveSettings,
     sizes::Sizes,
@@ -32,8 +33,8 @@ pub(super) struct Deciders {
     /// See [`Sizes::saved_names`](crate::sizes::Sizes::saved_names).
     max_names: usize,
     active: Decider,
-    /// The quotes of the outstanding batch of the active backend.
-    outstanding: Vec<PendingQuote>,
+    /// The events of the outstanding batch of the active backend.
+    outstanding: Vec<PendingEvent>,
     swap: Option<PendingSwap>,
     states: SavedStates,
     starter: DeciderStarter,
@@ -89,8 +90,8 @@ impl Deciders {
         self.active.is_ready()
     }
 
-    /// How many quotes the active algorithm may be asked now; `None`: none at all.
-    pub(super) fn batch_limit(&self) -> Option<usize> {
+    /// The largest batch that the active algorithm may be asked about now; `None`: none at all.
+    pub(super) fn batch_limit(&self) -> Option<BatchLimit> {
         self.active.batch_limit()
     }
 
@@ -98,28 +99,28 @@ impl Deciders {
         matches!(self.active, Decider::Backend { .. })
     }
 
-    /// Asks the active algorithm about quotes. A built-in one answers at once; the answer of a backend comes by its link.
+    /// Asks the active algorithm about events. A built-in one answers at once; the answer of a backend comes by its link.
     pub(super) fn ask(
         &mut self,
-        quotes: Vec<PendingQuote>,
+        NextEvents { events, groups }: NextEvents,
         notices: &mut Notices,
-    ) -> Option<(Vec<PendingQuote>, BatchResult)> {
+    ) -> Option<(Vec<PendingEvent>, BatchResult)> {
         match &mut self.active {
             Decider::Builtin { builtin, algorithm } => {
-                let asked: Vec<Event> = quotes.iter().map(|pending| Event::Quote(pending.quote.clone())).collect();
+                let asked: Vec<Event> = events.iter().map(PendingEvent::event).collect();
                 let result = in_process(builtin.name, algorithm.decide(&asked), asked.len(), notices);
-                Some((quotes, result))
+                Some((events, result))
             }
             Decider::Backend { backend, .. } => {
-                backend.ask(quotes.iter().map(|pending| &pending.quote));
-                self.outstanding = quotes;
+                backend.ask(groups, events.iter().map(PendingEvent::input));
+                self.outstanding = events;
                 None
             }
         }
     }
 
-    /// The quotes of the outstanding batch, which is answered.
-    pub(super) fn take_outstanding(&mut self) -> Vec<PendingQuote> {
+    /// The events of the outstanding batch, which is answered.
+    pub(super) fn take_outstanding(&mut self) -> Vec<PendingEvent> {
         std::mem::take(&mut self.outstanding)
     }
 

@@ -2,15 +2,19 @@
 //!
 //! A message has the identity of its quote, so that gaps and repetitions at a consumer are those of the origin. The messages of an
 //! account are on one topic, and no two of them may have the same identity: a consumer would take the second for a repetition of
-//! the first, or its number for one that went back (ADR 0048).
+//! the first, or refuse its number (ADR 0048).
 //! - A quote without an identity gets a number from the outbox.
 //! - Quotes of one message with a common identity get an id with their rank.
 //! - Where quotes of several topics meet, source and id name the topic: numbers count for each topic.
+
+mod numbers;
 
 use std::collections::HashMap;
 
 use intuition_api::v1::{self, Delivery, IndicatorValue, Tick, tick::Content};
 use sha2::{Digest as _, Sha256};
+
+pub(super) use self::numbers::JoinedNumbers;
 
 use crate::{
     algorithm::{Indicator, Output, Quote},

@@ -4,7 +4,7 @@
 
 use intuition_api::{
     bounds::{DELIVERY_TICKS, PAYLOAD_BYTES, REASON_BYTES, SYMBOL_BYTES, TEXT_BYTES, TOPIC_BYTES},
-    v1::{Delivery, QuoteDetails, Tick, tick::Content},
+    v1::{Delivery, Indicator, QuoteDetails, Tick, tick::Content},
 };
 use prost::Message as _;
 
@@ -90,6 +90,15 @@ fn problem(tick: &Tick) -> Option<String> {
             }
             [("quote.sid", quote.sid.len(), SYMBOL_BYTES), ("quote.price", quote.price.len(), TEXT_BYTES)]
         }
+        Content::Indicator(indicator) => {
+            if let Some(problem) = values_problem(indicator) {
+                return Some(problem);
+            }
+            [
+                ("indicator.name", indicator.name.len(), SYMBOL_BYTES),
+                ("indicator.sid", indicator.sid.len(), SYMBOL_BYTES),
+            ]
+        }
         Content::Unusable(unusable) => [
             ("unusable.reason", unusable.reason.len(), REASON_BYTES),
             ("unusable.message", unusable.message.len(), TEXT_BYTES),
@@ -103,4 +112,13 @@ fn details_problem(details: &QuoteDetails) -> Option<String> {
     let lengths = details.decimals().map(|(name, text)| (name, text.map_or(0, str::len)));
     let (name, length) = lengths.into_iter().find(|(_, length)| *length > TEXT_BYTES)?;
     Some(format!("quote.{name}: {length} bytes, at most {TEXT_BYTES}"))
+}
+
+fn values_problem(indicator: &Indicator) -> Option<String> {
+    let lengths = indicator
+        .values
+        .iter()
+        .flat_map(|value| [("name", value.name.len(), SYMBOL_BYTES), ("value", value.value.len(), TEXT_BYTES)]);
+    let (name, length, most) = lengths.into_iter().find(|(_, length, most)| length > most)?;
+    Some(format!("indicator.values.{name}: {length} bytes, at most {most}"))
 }

@@ -12,7 +12,7 @@ use super::{
     sessions::{Doubtful, Sessions},
     source_numbers::SourceNumbers,
     tick::{NewTick, PendingTick, TickAction},
-    unusable::{conflict, too_many_symbols, usable_quote, went_back},
+    unusable::{conflict, too_many_symbols, usable_event, went_back},
 };
 use crate::{
     identity::{Earlier, Envelope, Identities, Known, Recognition, RowRef, ranks},
@@ -151,13 +151,13 @@ impl Recogniser {
             Recognition::WentBack { mark } => Err(went_back(delivery, tick, *mark)),
             Recognition::Fresh | Recognition::Reused => self.sources.take(delivery, rank, tick).and_then(|number| {
                 taken = number;
-                usable_quote(tick)
+                usable_event(tick)
             }),
         };
         let (reference, row) =
             self.identities.reserve(self.sources.registry(), envelope, (index, rank), tick, &recognised);
         let step = match usable {
-            Ok(quote) => NewTick::Decide(quote),
+            Ok(event) => NewTick::Decide(event),
             Err(cause) => NewTick::DeadLetter(cause),
         };
         let reused = recognised.recognition == Recognition::Reused;

@@ -95,6 +95,6 @@ impl Silence {
 fn has_quote(delivery: &Delivery, symbols: &[String]) -> bool {
     delivery.ticks.iter().any(|tick| match &tick.content {
         Some(Content::Quote(quote)) => symbols.is_empty() || symbols.contains(&quote.sid),
-        Some(Content::Unusable(_)) | None => false,
+        Some(Content::Indicator(_) | Content::Unusable(_)) | None => false,
     })
 }

@@ -19,6 +19,8 @@ pub struct Tally {
     pub published_through: u64,
     /// The last number of each source on each channel.
     pub marks: Vec<Mark>,
+    /// The last number of each source in the messages of an indicator's account since the start of the process.
+    pub joined: Vec<(String, i64)>,
 }
 
 impl Tally {
@@ -37,7 +39,7 @@ impl Tally {
         counters.map(|counter| (counter.reason.as_str(), counter.value))
     }
 
-    /// Ticks that have an outcome.
+    /// Ticks that have an outcome, but for values of indicators.
     pub fn ticks(&self) -> u64 {
         let outcomes = [
             counter::DECIDED,
@@ -99,6 +101,7 @@ impl Engine {
             position: self.outbox.position(),
             published_through: self.outbox.published_through(),
             marks: self.recogniser.sources().marks(),
+            joined: self.joined.shown(),
         }
     }
 }

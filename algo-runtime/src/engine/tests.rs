@@ -5,6 +5,7 @@ mod configure;
 mod details;
 mod far;
 mod identity;
+mod indicators;
 mod inputs;
 mod joined;
 mod letters;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use intuition_api::v1::{Delivery, Unusable, tick_outcome::SeenBy};
+use intuition_api::v1::{Delivery, Unusable, input_event::Kind, tick_outcome::SeenBy};
 
 use super::source_numbers::TakenNumber;
 use crate::{
-    algorithm::Quote,
+    algorithm::{Event, Indicator, Quote},
+    backend::input,
     identity::{Known, RowRef},
     ledger::WindowRow,
     portfolio::Denial,
@@ -42,8 +43,8 @@ pub(super) enum NewTick {
     NotSubscribed,
     /// The input of its channel does not list its symbol.
     NotListed,
-    /// The algorithm decides.
-    Decide(Quote),
+    /// The algorithm is told of it, and decides it where it is a quote.
+    Decide(Event),
 }
 
 /// A tick that was recognised.
@@ -63,11 +64,51 @@ pub(super) struct PendingTick {
 }
 
 impl PendingTick {
-    /// The quote that the algorithm has to decide; `None`: the tick gets its outcome without the algorithm.
+    /// Whether the algorithm has to answer for it. False: it gets its outcome without the algorithm.
+    pub(super) const fn needs_answer(&self) -> bool {
+        matches!(self.action, TickAction::New { step: NewTick::Decide(_), .. })
+    }
+
+    /// The quote that the algorithm has to decide.
     pub(super) const fn quote(&self) -> Option<&Quote> {
         match &self.action {
-            TickAction::New { step: NewTick::Decide(quote), .. } => Some(quote),
+            TickAction::New { step: NewTick::Decide(Event::Quote(quote)), .. } => Some(quote),
             _ => None,
+        }
+    }
+}
+
+/// An event of a batch to the algorithm.
+#[derive(Debug, Clone)]
+pub(super) enum PendingEvent {
+    /// It can be traded.
+    Quote(PendingQuote),
+    /// Values of an indicator.
+    Indicator(Box<Indicator>),
+}
+
+impl PendingEvent {
+    /// The quote that a signal about the event trades.
+    pub(super) const fn quote(&self) -> Option<&PendingQuote> {
+        match self {
+            Self::Quote(quote) => Some(quote),
+            Self::Indicator(_) => None,
+        }
+    }
+
+    /// As a built-in algorithm gets it.
+    pub(super) fn event(&self) -> Event {
+        match self {
+            Self::Quote(pending) => Event::Quote(pending.quote.clone()),
+            Self::Indicator(indicator) => Event::Indicator(indicator.clone()),
+        }
+    }
+
+    /// As a backend gets it.
+    pub(super) fn input(&self) -> Kind {
+        match self {
+            Self::Quote(pending) => input::of_quote(&pending.quote),
+            Self::Indicator(indicator) => input::of_indicator(indicator),
         }
     }
 }

@@ -1,24 +1,33 @@
 //! Why a tick cannot be used, as code and as text for the publisher.
 
 use intuition_api::{
-    decimal::Price,
+    decimal::{Price, Value},
+    indicator::{MAX_VALUES, NAME_RULES, VALUE_NAME_RULES, is_name, is_value_name},
     quote::{BadDetail, Details},
-    v1::{Delivery, QuoteDetails, Tick, Unusable, tick::Content},
+    v1::{self, Delivery, QuoteDetails, Tick, Unusable, tick::Content},
 };
 
-use crate::{algorithm::Quote, identity::class_of, ledger::Class};
+use crate::{
+    algorithm::{Event, Indicator, Quote},
+    identity::class_of,
+    ledger::Class,
+};
 
 pub(super) fn unusable(reason: &str, message: String) -> Unusable {
     Unusable { reason: reason.to_owned(), message }
 }
 
-/// The quote of a tick, or why it is none.
-pub(super) fn usable_quote(tick: &Tick) -> Result<Quote, Unusable> {
-    let quote = match &tick.content {
-        Some(Content::Quote(quote)) => quote,
-        Some(Content::Unusable(cause)) => return Err(cause.clone()),
-        None => return Err(unusable("NotAQuote", "the bridge sent a tick without content".to_owned())),
-    };
+/// The event of a tick for the algorithm, or why there is none.
+pub(super) fn usable_event(tick: &Tick) -> Result<Event, Unusable> {
+    match &tick.content {
+        Some(Content::Quote(quote)) => usable_quote(quote).map(Event::Quote),
+        Some(Content::Indicator(indicator)) => usable_indicator(indicator).map(Box::new).map(Event::Indicator),
+        Some(Content::Unusable(cause)) => Err(cause.clone()),
+        None => Err(unusable("NotAQuote", "the bridge sent a tick without content".to_owned())),
+    }
+}
+
+fn usable_quote(quote: &v1::Quote) -> Result<Quote, Unusable> {
     let price = quote.price.parse().map_err(|error| unusable("BadPrice", format!("{:?} {error}", quote.price)))?;
     let details = quote.details.as_ref().map(|details| usable_details(details, price)).transpose()?;
     Ok(Quote { sid: quote.sid.clone(), price, time_micros: quote.time_micros, details })
@@ -36,6 +45,30 @@ fn usable_details(message: &QuoteDetails, price: Price) -> Result<Box<Details>, 
     })?;
     details.check(price).map_err(|contradiction| unusable("BadBar", contradiction.to_string()))?;
     Ok(Box::new(details))
+}
+
+/// A bridge of this release checks the same before it sends the values.
+fn usable_indicator(indicator: &v1::Indicator) -> Result<Indicator, Unusable> {
+    let bad = |message: String| unusable("BadIndicator", message);
+    let v1::Indicator { name, sid, values, time_micros } = indicator;
+    if !is_name(name) {
+        return Err(bad(format!("indicator: {name:?} is no name, which has {NAME_RULES}")));
+    }
+    if !(1..=MAX_VALUES).contains(&values.len()) {
+        return Err(bad(format!("{name} has {} values, and 1 to {MAX_VALUES} are taken", values.len())));
+    }
+    let mut read: Vec<(String, Value)> = Vec::with_capacity(values.len());
+    for v1::IndicatorValue { name: value_name, value } in values {
+        if !is_value_name(value_name) {
+            return Err(bad(format!("values of {name}: {value_name:?} is no name, which has {VALUE_NAME_RULES}")));
+        }
+        if read.iter().any(|(known, _)| known == value_name) {
+            return Err(bad(format!("values of {name}: {value_name:?} is there twice")));
+        }
+        let parsed = value.parse().map_err(|error| bad(format!("{value_name} of {name}: {value:?} {error}")))?;
+        read.push((value_name.clone(), parsed));
+    }
+    Ok(Indicator { name: name.clone(), sid: sid.clone(), values: read, time_micros: *time_micros })
 }
 
 pub(super) fn conflict(delivery: &Delivery, tick: &Tick) -> Unusable {

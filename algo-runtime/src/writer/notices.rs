@@ -74,7 +74,7 @@ fn log(account: &str, notice: EngineNotice) {
             "the saved state is forgotten: {others} other algorithms saved one since this one did"
         ),
         EngineNotice::Miscounted { algorithm, asked, answered } => {
-            tracing::error!(algorithm, asked, answered, "the built-in algorithm did not answer each quote once");
+            tracing::error!(algorithm, asked, answered, "the built-in algorithm did not answer each event once");
         }
         EngineNotice::OutputsDropped { outputs } => {
             tracing::error!(account, outputs, "the account is no indicator's: messages of its algorithm are dropped");

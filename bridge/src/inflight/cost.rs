@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use intuition_api::v1::{QuoteDetails, Tick, tick::Content};
+use intuition_api::v1::{Indicator, IndicatorValue, QuoteDetails, Tick, tick::Content};
 use prost::Message as _;
 
 use super::{Arrival, Entry};
@@ -47,10 +47,18 @@ fn of_tick(tick: &Tick) -> usize {
             let details = quote.details.as_ref().map_or(0, |details| of_details(details));
             heap(quote.sid.capacity()) + heap(quote.price.capacity()) + details
         }
+        Some(Content::Indicator(indicator)) => of_indicator(indicator),
         Some(Content::Unusable(unusable)) => heap(unusable.reason.capacity()) + heap(unusable.message.capacity()),
         None => 0,
     };
     size_of::<Tick>() + heap(tick.source.capacity()) + heap(tick.id.capacity()) + content + HASH_BYTES
+}
+
+fn of_indicator(indicator: &Indicator) -> usize {
+    let Indicator { name, sid, values, time_micros: _ } = indicator;
+    let texts = values.iter().map(|value| heap(value.name.capacity()) + heap(value.value.capacity()));
+    let places = heap(values.capacity() * size_of::<IndicatorValue>());
+    heap(size_of::<Indicator>()) + heap(name.capacity()) + heap(sid.capacity()) + places + texts.sum::<usize>()
 }
 
 fn of_details(details: &QuoteDetails) -> usize {

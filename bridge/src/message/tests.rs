@@ -45,10 +45,15 @@ fn complaint(payload: &str) -> (String, String) {
     }
 }
 
-/// `sid price` of a quote, `!Reason` of what is none.
+/// `sid price` of a quote, `sid indicator values` of values, `!Reason` of a dead letter.
 fn show(ticks: &[Tick]) -> Vec<String> {
     let show = |tick: &Tick| match tick.content.as_ref().unwrap() {
         Content::Quote(quote) => format!("{} {}", quote.sid, quote.price),
+        Content::Indicator(indicator) => {
+            let values: Vec<_> =
+                indicator.values.iter().map(|value| format!("{} {}", value.name, value.value)).collect();
+            format!("{} {} {}", indicator.sid, indicator.name, values.join(" "))
+        }
         Content::Unusable(unusable) => format!("!{}", unusable.reason),
     };
     ticks.iter().map(show).collect()
@@ -57,6 +62,7 @@ fn show(ticks: &[Tick]) -> Vec<String> {
 fn time_of(payload: &str) -> i64 {
     match read(payload.as_bytes())[0].content.clone().unwrap() {
         Content::Quote(quote) => quote.time_micros,
+        Content::Indicator(indicator) => indicator.time_micros,
         Content::Unusable(unusable) => panic!("{payload}: {}", unusable.message),
     }
 }

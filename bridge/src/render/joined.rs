@@ -29,8 +29,8 @@ struct IndicatorView<'a> {
     sid: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "members")]
-    values: Option<&'a [IndicatorValue]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Members<'a>>,
     time: String,
     #[serde(flatten)]
     identity: IdentityView<'a>,
@@ -70,10 +70,13 @@ enum Element<'a> {
     Quote(Box<QuoteView<'a>>),
 }
 
-#[expect(clippy::ref_option, reason = "the form that serde asks for")]
-fn members<S: Serializer>(values: &Option<&[IndicatorValue]>, serializer: S) -> Result<S::Ok, S::Error> {
-    let values = values.unwrap_or_default();
-    serializer.collect_map(values.iter().map(|IndicatorValue { name, value }| (name, value)))
+/// Values as the members of an object, in their order.
+struct Members<'a>(&'a [IndicatorValue]);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|IndicatorValue { name, value }| (name, value)))
+    }
 }
 
 /// The message: an array of the indicators, and the quote as its last element.
@@ -112,7 +115,7 @@ fn indicator_view<'a>(joined: &'a Joined, indicator: &'a Indicator) -> Indicator
         indicator: name,
         sid,
         value: only,
-        values: only.is_none().then_some(values.as_slice()),
+        values: only.is_none().then_some(Members(values)),
         time: rfc3339_micros(*time_micros),
         identity: identity(joined),
     }

@@ -31,7 +31,10 @@ impl Client {
         match timeout(PATIENCE, self.events.recv()).await.expect("an event in time").unwrap() {
             Event::Connected { epoch, .. } => self.epoch = epoch,
             Event::Message(message) => {
-                self.link.acknowledge(self.epoch, vec![Ack { packet_id: message.packet_id, number: 1 }]);
+                // Messages with QoS 0 have no answer.
+                if message.packet_id > 0 {
+                    self.link.acknowledge(self.epoch, vec![Ack { packet_id: message.packet_id, number: 1 }]);
+                }
                 self.received.push((message.topic, message.payload.to_vec()));
             }
             Event::Published { token, code }
@@ -47,6 +50,12 @@ impl Client {
 
     pub(crate) async fn subscribe(&mut self, filter: &str) {
         self.link.subscribe(self.epoch, 1, filter.to_owned(), 1);
+        while self.step().await.is_none() {}
+    }
+
+    /// Subscribes and asks for retained messages.
+    pub(crate) async fn look_up(&mut self, filter: &str) {
+        self.link.look_up(self.epoch, 1, filter.to_owned());
         while self.step().await.is_none() {}
     }
 

@@ -9,6 +9,7 @@ mod brokers;
 mod capabilities;
 mod client;
 mod credentials;
+mod indicators;
 mod link;
 mod mosquitto;
 mod outbox;

@@ -29,6 +29,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 pub(crate) fn price(delivery: &Delivery) -> String {
     match delivery.ticks[0].content.as_ref().unwrap() {
         tick::Content::Quote(quote) => quote.price.clone(),
+        tick::Content::Indicator(indicator) => indicator.name.clone(),
         tick::Content::Unusable(unusable) => unusable.reason.clone(),
     }
 }

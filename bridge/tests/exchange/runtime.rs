@@ -7,17 +7,17 @@ use std::{
 };
 
 use bridge::outbox::Ranges;
-use intuition_api::capability;
 use intuition_api::v1::{
     AccountRequest, AccountResponse, Acknowledged, Batch, Channels, CloseRequest, CloseResponse, Committed,
     ConfigureRequest, ConfigureResponse, DeadLetter, Decision, DecisionsRequest, Delivery, DeliveryOutcome, Filter,
-    ForgetSourcesRequest, ForgetSourcesResponse, GivenUp, HoldingRecorded, Input, Open, Opened, OutboxEntry, Positions,
-    ProcessRequest, ProcessResponse, Publication, Published, ResetSourceRequest, ResetSourceResponse,
-    SetTradingStateRequest, SetTradingStateResponse, Side, Source, SourcesRequest, TickOutcome, outbox_entry,
-    process_request, process_response,
+    ForgetSourcesRequest, ForgetSourcesResponse, GivenUp, HoldingRecorded, Indicator, IndicatorValue, Input, Joined,
+    Open, Opened, OutboxEntry, Positions, ProcessRequest, ProcessResponse, Publication, Published, Quote,
+    ResetSourceRequest, ResetSourceResponse, SetTradingStateRequest, SetTradingStateResponse, Side, Source,
+    SourcesRequest, TickOutcome, outbox_entry, process_request, process_response,
     runtime_server::{Runtime, RuntimeServer},
     tick, tick_outcome,
 };
+use intuition_api::{capability, topic::is_indicator_account};
 use prost::Message as _;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::{
@@ -137,6 +137,10 @@ impl Memory {
         for tick in &delivery.ticks {
             let position = self.outbox.len() as u64 + 1;
             let (kind, reason, content) = match tick.content.clone().unwrap() {
+                tick::Content::Quote(quote) if self.is_indicator() => {
+                    let content = outbox_entry::Content::Joined(joined(quote, position));
+                    (tick_outcome::Kind::NoSignal, String::new(), content)
+                }
                 tick::Content::Quote(quote) => {
                     let decision = Decision {
                         id: format!("default/test/0badf00d/{position}"),
@@ -150,6 +154,11 @@ impl Memory {
                         ..Decision::default()
                     };
                     (tick_outcome::Kind::Decided, String::new(), outbox_entry::Content::Decision(decision))
+                }
+                tick::Content::Indicator(_) => {
+                    let kind = tick_outcome::Kind::NoSignal.into();
+                    ticks.push(TickOutcome { kind, ..TickOutcome::default() });
+                    continue;
                 }
                 tick::Content::Unusable(unusable) => {
                     let letter = DeadLetter {
@@ -178,6 +187,11 @@ impl Memory {
             ticks.push(TickOutcome { kind, reason, positions, ..TickOutcome::default() });
         }
         DeliveryOutcome { number: delivery.number, ticks }
+    }
+
+    /// Each quote of an indicator comes out with its position as a value.
+    fn is_indicator(&self) -> bool {
+        self.opens.last().is_some_and(|open| is_indicator_account(&open.account))
     }
 
     fn open(&mut self, open: Open) -> Vec<process_response::Message> {
@@ -217,6 +231,14 @@ impl Memory {
             process_response::Message::Committed(Committed { entries, outcomes: vec![] }),
         ]
     }
+}
+
+fn joined(quote: Quote, position: u64) -> Joined {
+    let values = vec![IndicatorValue { name: "value".to_owned(), value: position.to_string() }];
+    let Quote { sid, time_micros, .. } = quote.clone();
+    let indicators = vec![Indicator { name: "position".to_owned(), sid, values, time_micros }];
+    let (source, seq) = ("feed".to_owned(), Some(position.cast_signed()));
+    Joined { indicators, quote: Some(quote), source, seq, ..Joined::default() }
 }
 
 #[derive(Clone)]

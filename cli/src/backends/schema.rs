@@ -56,6 +56,8 @@ fn parameter(root: &Map<String, Value>, schema: &Value, required: bool) -> Strin
         parts.push("required".to_owned());
     }
     parts.extend(schema.get("default").map(|default| format!("default {default}")));
+    let example = schema.get("examples").and_then(Value::as_array).and_then(|examples| examples.first());
+    parts.extend(example.map(|example| format!("for example {example}")));
     parts.extend(range(schema, "minimum", "maximum", ""));
     parts.extend(schema.get("exclusiveMinimum").map(|bound| format!("more than {bound}")));
     parts.extend(schema.get("exclusiveMaximum").map(|bound| format!("less than {bound}")));
@@ -74,6 +76,7 @@ const KNOWN: &[&str] = &[
     "enum",
     "const",
     "default",
+    "examples",
     "minimum",
     "maximum",
     "exclusiveMinimum",

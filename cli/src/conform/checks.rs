@@ -63,6 +63,7 @@ pub(crate) async fn all(kit: &Kit) -> Report {
     stream::unknown_kinds(kit, &mut report).await;
     stream::message_size(kit, &mut report).await;
     stream::details(kit, &mut report).await;
+    stream::indicators(kit, &mut report).await;
     stream::reconfigure(kit, &mut report).await;
     life::misuse(kit, &mut report).await;
     life::cancel(kit, &mut report).await;

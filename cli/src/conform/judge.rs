@@ -7,7 +7,7 @@ use intuition_api::{
     decimal::Quantity,
     describe::{CONTRACT, is_name, is_version},
     limits::{MAX_CHANNELS, MAX_PUBLICATION_BYTES, MAX_PUBLICATIONS_PER_BATCH, MAX_SIGNALS_PER_EVENT, MAX_STATE_BYTES},
-    v1::{DescribeResponse, EventBatchResult, EventResult, InputEvent, Publication, Side, Signal},
+    v1::{DescribeResponse, EventBatchResult, EventResult, InputEvent, Publication, Side, Signal, input_event::Kind},
 };
 
 use super::row::Row;
@@ -24,6 +24,11 @@ pub(crate) struct Violation {
 impl Violation {
     pub(crate) fn new(row: Row, came: impl Into<String>) -> Self {
         Self { row, came: came.into() }
+    }
+
+    /// The same in the check of `row`, which asks for events of a kind of its own: results that do not fit those belong to it.
+    pub(crate) fn within(self, row: Row) -> Self {
+        if self.row == Row::Batches { Self { row, ..self } } else { self }
     }
 }
 
@@ -95,11 +100,22 @@ pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResu
         let came = format!("EventBatchResult.results[{place}].event is {answered}, the batch has event {asked} there");
         violations.push(Violation::new(Row::Batches, came));
     }
-    let quotes = events.iter().filter(|event| event.kind.is_some()).map(|event| event.event).collect();
-    violations.extend(result.results.iter().flat_map(|result| signals(result, &quotes)));
+    let quotes = numbers(events, |kind| matches!(kind, Kind::Quote(_)));
+    let indicators = numbers(events, |kind| matches!(kind, Kind::Indicator(_)));
+    for result in &result.results {
+        if indicators.contains(&result.event) {
+            violations.extend(untraded(result, Row::Indicators, "an indicator"));
+        } else {
+            violations.extend(signals(result, &quotes));
+        }
+    }
     violations.extend(state("EventBatchResult", result.state.as_deref()));
     violations.extend(publications(&result.publications));
     violations
+}
+
+fn numbers(events: &[InputEvent], is_wanted: impl Fn(&Kind) -> bool) -> BTreeSet<u64> {
+    events.iter().filter(|event| event.kind.as_ref().is_some_and(&is_wanted)).map(|event| event.event).collect()
 }
 
 /// Signals about earlier quotes: the contract allows them, and results depend on the size of batches by them.
@@ -194,13 +210,19 @@ pub(crate) fn publications(publications: &[Publication]) -> Vec<Violation> {
 
 /// An event of a kind that nobody knows: all that may come of it is its number.
 pub(crate) fn passed_over(result: &EventResult) -> Option<Violation> {
+    untraded(result, Row::UnknownKinds, "of an unknown kind")
+}
+
+/// An event that cannot be traded: all that may come of it is its number.
+fn untraded(result: &EventResult, row: Row, kind: &str) -> Option<Violation> {
     let EventResult { event, signals, reject } = result;
     let came = match (signals.len(), reject.as_str()) {
         (0, "") => return None,
-        (0, reject) => format!("EventResult of event {event}, of an unknown kind, has the reject {}", shown(reject)),
-        (count, _) => format!("EventResult of event {event}, of an unknown kind, has {count} signals"),
+        (0, reject) => format!("EventResult of event {event}, {kind}, has the reject {}", shown(reject)),
+        (1, _) => format!("EventResult of event {event}, {kind}, has a signal"),
+        (count, _) => format!("EventResult of event {event}, {kind}, has {count} signals"),
     };
-    Some(Violation::new(Row::UnknownKinds, came))
+    Some(Violation::new(row, came))
 }
 
 /// What decides about an event: what has to be the same where the same is asked again. The text of a reject is not.

@@ -16,6 +16,7 @@ pub(crate) enum Row {
     UnknownKinds,
     MessageSize,
     Details,
+    Indicators,
     Reconfigure,
     Accounts,
     DescribeBusy,
@@ -45,6 +46,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::UnknownKinds,
     Row::MessageSize,
     Row::Details,
+    Row::Indicators,
     Row::Reconfigure,
     Row::Accounts,
     Row::DescribeBusy,
@@ -80,6 +82,7 @@ impl Row {
             Self::UnknownKinds => "unknown-kinds",
             Self::MessageSize => "message-size",
             Self::Details => "details",
+            Self::Indicators => "indicators",
             Self::Reconfigure => "reconfigure",
             Self::Accounts => "accounts",
             Self::DescribeBusy => "describe-busy",
@@ -149,6 +152,11 @@ impl Row {
                 "a quote has any of `size`, `open`, `high`, `low`, `volume`, `bid`, `ask` and `interval_micros`, each alone or \
                  beside others, or none: prices as `price`, `size` and `volume` from 0 with up to 28 digits before and 8 after \
                  the point, a bid above the ask too"
+            }
+            Self::Indicators => {
+                "the values of indicators are events in front of the quote that they include, in the same batch: up to 32 indicators \
+                 with up to 8 values of 16 digits before and 10 after the point and a sign. Each is answered by an EventResult with \
+                 the event's number and nothing else, since only a quote can be traded"
             }
             Self::Reconfigure => {
                 "Reconfigure is answered by `reconfigured`: accepted, with the channels wanted from here on or none for no \
@@ -221,6 +229,10 @@ impl Row {
                 "test whether each value is present before it is read, and read it as a decimal of any length; where the \
                  algorithm needs one that is absent, answer the quote with a `reject`"
             }
+            Self::Indicators => {
+                "test whether `indicator` is set; append an EventResult with the number alone, keep the values until the next quote \
+                 of the batch, and give them to the algorithm with that quote"
+            }
             Self::Reconfigure => "read the new parameters whole before any of them is put in place",
             Self::Accounts => {
                 "keep no state outside the stream's own variables, and give the server enough threads for its streams"
@@ -247,7 +259,7 @@ impl Row {
 mod tests {
     use std::collections::BTreeSet;
 
-    use intuition_api::limits;
+    use intuition_api::{indicator, limits};
 
     use super::*;
 
@@ -282,6 +294,8 @@ mod tests {
             (Row::Publications, format!("{} publications a batch", grouped(limits::MAX_PUBLICATIONS_PER_BATCH))),
             (Row::MessageSize, format!("up to {} events", limits::MAX_EVENTS_PER_BATCH)),
             (Row::MessageSize, format!("at most {}", mib(limits::MAX_MESSAGE_BYTES))),
+            (Row::Indicators, format!("up to {} indicators", indicator::MAX_INDICATORS)),
+            (Row::Indicators, format!("up to {} values", indicator::MAX_VALUES)),
             (Row::StateSize, format!("at most {}", mib(limits::MAX_STATE_BYTES))),
         ] {
             assert!(row.contract().contains(&limit), "{limit:?} is not in {:?}", row.contract());

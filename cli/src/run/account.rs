@@ -8,6 +8,6 @@ pub(super) struct Account {
     pub(super) settings: Settings,
     /// The topic of its decisions that the manifest names.
     pub(super) decisions_topic: Option<String>,
-    /// The indicator that it computes, `<namespace>/<name>`.
-    pub(super) indicator: Option<String>,
+    /// The topic of an indicator's quotes with their values; `None`: the account trades.
+    pub(super) joined_topic: Option<String>,
 }

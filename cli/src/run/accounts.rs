@@ -49,8 +49,8 @@ pub(super) fn of(
         note_absent(&account, absent, has_broker, &mut notes)?;
         let settings = settings::of_indicator(indicator, plan)
             .map_err(|error| RunError::Indicator { account: account.clone(), source: error })?;
-        let indicator = Some(validate::indicator_name(indicator));
-        accounts.push(Account { settings, decisions_topic: None, indicator });
+        let joined = IndicatorTopics::new(&mqtt.topic_prefix, &validate::indicator_name(indicator)).joined();
+        accounts.push(Account { settings, decisions_topic: None, joined_topic: Some(joined) });
     }
     for (mut algo, decider) in algos {
         let account = validate::account(&algo);
@@ -66,7 +66,7 @@ pub(super) fn of(
         let settings = settings::of(&algo, plan, decider)
             .map_err(|error| RunError::local(account.clone(), LocalError::UsePortfolio(error)))?;
         let decisions_topic = channels.and_then(|channels| channels.publish.clone());
-        accounts.push(Account { settings, decisions_topic, indicator: None });
+        accounts.push(Account { settings, decisions_topic, joined_topic: None });
     }
     Ok((accounts, notes))
 }

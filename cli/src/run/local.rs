@@ -16,7 +16,7 @@ use algo_runtime::{
 use bridge::{BridgeDeps, MqttConfig, Published};
 use intuition_api::{
     part,
-    topic::{self, IndicatorTopics, OwnTopics},
+    topic::{self, OwnTopics},
     v1::Backend,
 };
 use intuition_common::{
@@ -76,8 +76,8 @@ impl LocalError {
 pub(super) struct Local {
     /// `<namespace>/<name>`.
     pub(super) account: String,
-    /// The indicator that it computes, `<namespace>/<name>`; `None`: it trades.
-    pub(super) indicator: Option<String>,
+    /// The topic of an indicator's quotes with their values; `None`: the account trades.
+    pub(super) joined_topic: Option<String>,
     /// The account as it was before this run.
     pub(super) start: Arc<Tally>,
     /// The account after each commit.
@@ -100,7 +100,7 @@ impl Local {
     /// Starts the runtime on `addr`, with its ledger in `<data_dir>/<namespace>/<name>`. An algorithm out of process may
     /// still be unreachable.
     pub(super) async fn start(
-        Account { settings, decisions_topic, indicator }: Account,
+        Account { settings, decisions_topic, joined_topic }: Account,
         data_dir: &Path,
         addr: SocketAddr,
     ) -> Result<Self, LocalError> {
@@ -120,7 +120,17 @@ impl Local {
         let runtime = server::start(config, listener, runtime_stop.clone()).await.map_err(LocalError::Runtime)?;
         let tally = runtime.tally();
         let start = Arc::clone(&tally.borrow());
-        Ok(Self { account, indicator, start, tally, decisions_topic, readiness, runtime, runtime_stop, bridge: None })
+        Ok(Self {
+            account,
+            joined_topic,
+            start,
+            tally,
+            decisions_topic,
+            readiness,
+            runtime,
+            runtime_stop,
+            bridge: None,
+        })
     }
 
     /// The command that halts the account, as a line of output; `None`: it does not trade.
@@ -128,21 +138,16 @@ impl Local {
         let (account, addr) = (&self.account, self.runtime.addr);
         let line =
             || format!("{account}: `intuition halt --runtime http://{addr} --account {account}` stops its trading");
-        self.indicator.is_none().then(line)
+        self.joined_topic.is_none().then(line)
     }
 
     /// The topic of its output under a prefix, as a line of output.
     pub(super) fn output_line(&self, topic_prefix: &str) -> String {
         let account = &self.account;
-        match self.joined_topic(topic_prefix) {
+        match &self.joined_topic {
             Some(topic) => format!("{account}: quotes with their values go to {topic}"),
             None => format!("{account}: decisions go to {}", self.decisions_topic(topic_prefix)),
         }
-    }
-
-    /// The topic of its quotes with their values under a prefix; `None`: it is no indicator's account.
-    pub(super) fn joined_topic(&self, topic_prefix: &str) -> Option<String> {
-        self.indicator.as_ref().map(|indicator| IndicatorTopics::new(topic_prefix, indicator).joined())
     }
 
     /// The topic of its decisions under a prefix.

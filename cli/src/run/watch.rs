@@ -13,6 +13,7 @@ use super::{
     error::RunError,
     feeding::Feeding,
     feeds::Feeds,
+    joined,
     local::{Local, LocalError},
     say, wanted,
     watchdog::{Verdict, Watchdog},
@@ -157,13 +158,16 @@ impl<'a> Watch<'a> {
 
     fn is_waiting(&self) -> bool {
         let is_waiting = self.feeding.as_ref().is_some_and(|feeding| feeding.is_waiting());
-        !self.is_published() || is_waiting || !self.feeds.unanswered(self.locals).is_empty()
+        !self.is_published()
+            || is_waiting
+            || !self.feeds.unanswered(self.locals).is_empty()
+            || !joined::unanswered(self.locals).is_empty()
     }
 
     /// Whether waiting for lines on their way makes sense: a missing algorithm may stay missing.
     fn can_come(&self) -> bool {
         let can_come = self.feeding.as_ref().is_some_and(|feeding| feeding.can_come(self.locals));
-        !self.is_published() || can_come || self.feeds.can_come(self.locals)
+        !self.is_published() || can_come || self.feeds.can_come(self.locals) || joined::can_come(self.locals)
     }
 
     fn is_published(&self) -> bool {
@@ -174,7 +178,11 @@ impl<'a> Watch<'a> {
     fn is_complete(&self) -> bool {
         let has_quotes = self.feeding.is_some() || !self.feeds.is_empty();
         let is_complete = self.feeding.as_ref().is_none_or(|feeding| feeding.is_complete());
-        has_quotes && is_complete && self.is_published() && self.feeds.unanswered(self.locals).is_empty()
+        has_quotes
+            && is_complete
+            && self.is_published()
+            && self.feeds.unanswered(self.locals).is_empty()
+            && joined::unanswered(self.locals).is_empty()
     }
 
     fn stop_quotes(&mut self) {
@@ -199,7 +207,8 @@ impl<'a> Watch<'a> {
             format!("{} has {} messages that the broker did not take", local.account, local.unpublished())
         });
         let unsent = self.feeding.as_ref().and_then(|feeding| feeding.unsent());
-        quotes.chain(messages).chain(unsent).chain(self.feeds.unanswered(self.locals)).collect()
+        let sources = self.feeds.unanswered(self.locals).into_iter().chain(joined::unanswered(self.locals));
+        quotes.chain(messages).chain(unsent).chain(sources).collect()
     }
 }
 

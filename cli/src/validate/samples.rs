@@ -117,12 +117,17 @@ impl Readings {
         let parsed = Envelope { payload, user_properties: properties, input, arrived_micros: ARRIVED }.parse();
         let mut quotes = 0;
         for tick in &parsed.ticks {
+            let is_listed = |sid: &String| listed.is_none_or(|listed| listed.contains(sid));
             let line = match tick.content.as_ref() {
-                Some(Content::Quote(quote)) if listed.is_none_or(|listed| listed.contains(&quote.sid)) => {
+                Some(Content::Quote(quote)) if is_listed(&quote.sid) => {
                     quotes += 1;
                     shown(tick, quote)
                 }
                 Some(Content::Quote(quote)) => format!("{}, which the input does not list", shown(tick, quote)),
+                Some(Content::Indicator(indicator)) if is_listed(&indicator.sid) => values(tick, indicator),
+                Some(Content::Indicator(indicator)) => {
+                    format!("{}, which the input does not list", values(tick, indicator))
+                }
                 Some(Content::Unusable(unusable)) => {
                     self.is_unread = true;
                     format!("dead letter {}: {}", unusable.reason, unusable.message)
@@ -138,15 +143,31 @@ impl Readings {
     }
 }
 
-/// A quote with every value that the message has of it.
-fn shown(tick: &Tick, quote: &v1::Quote) -> String {
-    let mut parts = vec![format!("{} {}", quote.sid, quote.price)];
-    if quote.time_micros != ARRIVED {
-        parts.push(format!("time {}", rfc3339_millis(quote.time_micros)));
+/// Time and identity, where the message has them.
+fn identity(tick: &Tick, time_micros: i64) -> Vec<String> {
+    let mut parts = Vec::new();
+    if time_micros != ARRIVED {
+        parts.push(format!("time {}", rfc3339_millis(time_micros)));
     }
     let texts = [("source", &tick.source), ("id", &tick.id)];
     parts.extend(texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name} {text}")));
     parts.extend(tick.seq.map(|seq| format!("seq {seq}")));
+    parts
+}
+
+/// The values of an indicator.
+fn values(tick: &Tick, indicator: &v1::Indicator) -> String {
+    let values = indicator.values.iter().map(|value| format!("{} {}", value.name, value.value));
+    let mut parts =
+        vec![format!("values of {}: {} {}", indicator.name, indicator.sid, values.collect::<Vec<_>>().join(", "))];
+    parts.extend(identity(tick, indicator.time_micros));
+    parts.join(", ")
+}
+
+/// A quote with every value that the message has of it.
+fn shown(tick: &Tick, quote: &v1::Quote) -> String {
+    let mut parts = vec![format!("{} {}", quote.sid, quote.price)];
+    parts.extend(identity(tick, quote.time_micros));
     if let Some(details) = &quote.details {
         let values = [
             ("bid", &details.bid),

@@ -116,6 +116,23 @@ impl Number {
         self.truncated(places).ok_or(ParseDecimalError::TooLarge(whole_digits))
     }
 
+    /// The magnitude in units of 10^-`places`, rounded half-even; whether it was rounded.
+    pub(super) fn half_even(&self, places: u32, whole_digits: usize) -> Result<(u128, bool), ParseDecimalError> {
+        self.check_size(whole_digits)?;
+        if self.places() <= places {
+            return self.fixed(places, whole_digits).map(|units| (units, false));
+        }
+        let kept = self.truncated(places).ok_or(ParseDecimalError::TooLarge(whole_digits))?;
+        let is_up = self.beyond(places).is_some_and(|rest| rounds_up(rest, kept));
+        Ok((kept + u128::from(is_up), true))
+    }
+
+    /// The digits behind the last of so many places, or `None` where the first of them are zeros.
+    fn beyond(&self, places: u32) -> Option<&[u8]> {
+        let beyond = usize::try_from(self.places().saturating_sub(places)).unwrap_or(usize::MAX);
+        self.digits.as_bytes().get(self.digits.len().checked_sub(beyond)?..)
+    }
+
     /// The magnitude in units of 10^-`places`, rounded half-even where that moves it by one part in [`PARTS`] at most;
     /// whether it was rounded.
     pub(super) fn rounded(&self, places: u32, whole_digits: usize) -> Result<(u128, bool), ParseDecimalError> {
@@ -125,15 +142,9 @@ impl Number {
         }
         let kept = self.truncated(places).ok_or(ParseDecimalError::TooLarge(whole_digits))?;
         let too_fine = ParseDecimalError::TooFineToRound(places);
-        let beyond = usize::try_from(self.places() - places).unwrap_or(usize::MAX);
         // Not even the first digit beyond the last place: it would be rounded to zero.
-        let start = self.digits.len().checked_sub(beyond).ok_or(too_fine)?;
-        let rest = self.digits.as_bytes().get(start..).unwrap_or_default();
-        let up = match compare(rest, 1, 2) {
-            Ordering::Less => false,
-            Ordering::Equal => kept % 2 == 1,
-            Ordering::Greater => true,
-        };
+        let rest = self.beyond(places).ok_or(too_fine)?;
+        let up = rounds_up(rest, kept);
         // With f the fraction beyond: f * PARTS <= kept + f, or (1 - f) * PARTS <= kept + f, each solved for f.
         let close = kept >= PARTS
             || if up {
@@ -173,6 +184,15 @@ impl Number {
             return Err(ParseDecimalError::TooLarge(whole_digits));
         }
         Ok(())
+    }
+}
+
+/// Whether 0.`rest` units behind `kept` units are rounded up, half-even.
+fn rounds_up(rest: &[u8], kept: u128) -> bool {
+    match compare(rest, 1, 2) {
+        Ordering::Less => false,
+        Ordering::Equal => kept % 2 == 1,
+        Ordering::Greater => true,
     }
 }
 

@@ -25,15 +25,29 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Parses as [`Value::from_str`] does, and rounds more than 10 digits after the point half-even to 10. Nothing is traded at a
+    /// value, so that one too small to be kept is zero, unlike a price. Returns whether it rounded.
+    pub fn rounded(text: &str) -> Result<(Self, bool), ParseDecimalError> {
+        let number = Number::parse(text)?;
+        let (units, rounded) = number.half_even(PLACES, WHOLE_DIGITS)?;
+        Ok((Self::signed(units, &number)?, rounded))
+    }
+
+    fn signed(units: u128, number: &Number) -> Result<Self, ParseDecimalError> {
+        let units = i128::try_from(units).map_err(|_| ParseDecimalError::TooLarge(WHOLE_DIGITS))?;
+        let units = if number.is_negative() { -units } else { units };
+        Self::from_units(units).ok_or(ParseDecimalError::TooLarge(WHOLE_DIGITS))
+    }
+}
+
 impl FromStr for Value {
     type Err = ParseDecimalError;
 
     /// Parses the grammar of a JSON number, exponent included, exactly.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = Number::parse(text)?;
-        let units = number.fixed(PLACES, WHOLE_DIGITS)?;
-        let units = i128::try_from(units).map_err(|_| ParseDecimalError::TooLarge(WHOLE_DIGITS))?;
-        Ok(Self(if number.is_negative() { -units } else { units }))
+        Self::signed(number.fixed(PLACES, WHOLE_DIGITS)?, &number)
     }
 }
 
@@ -58,6 +72,28 @@ mod tests {
         assert_eq!("-0".parse::<Value>().unwrap().to_string(), "0");
         for text in ["", "-", "NaN", "0.00000000001", "10000000000000000", "1,5"] {
             assert!(text.parse::<Value>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn more_than_ten_places_are_rounded_half_even() {
+        for (text, expected, rounded) in [
+            ("44.104", "44.104", false),
+            ("43.60000000000002", "43.6", true),
+            ("-0.437732703923039", "-0.4377327039", true),
+            ("0.00000000015", "0.0000000002", true),
+            ("0.00000000025", "0.0000000002", true),
+            ("-0.000000000251", "-0.0000000003", true),
+            ("1e-11", "0", true),
+            ("-1e-400000000000", "0", true),
+            ("0.000", "0", false),
+            ("9999999999999999.99999999994", "9999999999999999.9999999999", true),
+        ] {
+            let (value, was_rounded) = Value::rounded(text).unwrap();
+            assert_eq!((value.to_string().as_str(), was_rounded), (expected, rounded), "{text}");
+        }
+        for text in ["9999999999999999.99999999995", "1e16", "1e400000000000", "x", ""] {
+            assert!(Value::rounded(text).is_err(), "{text:?}");
         }
     }
 

@@ -150,7 +150,7 @@ fn prices() -> impl Strategy<Value = Vec<(&'static str, u64)>> {
     prop::collection::vec((prop::sample::select(vec!["A", "B"]), 1_u64..10), 1..120)
 }
 
-/// Lengths whose averages of such prices have at most ten places.
+/// Two lengths. The averages of such prices over them have at most ten places.
 fn lengths() -> impl Strategy<Value = (usize, usize)> {
     let lengths = [1_usize, 2, 4, 5, 8, 10, 16];
     (0..lengths.len() - 1)
@@ -218,7 +218,7 @@ fn averages_in_binary_numbers_give_the_same_crosses() {
                     return None;
                 }
                 let (before, now) = (mean(end - 1, 5) - mean(end - 1, 20), mean(end, 5) - mean(end, 20));
-                assert!(now.abs() > 1e-6, "a series whose averages are far apart");
+                assert!(now.abs() > 1e-6, "the averages are too close for binary numbers");
                 if before * now > 0.0 {
                     None
                 } else if now > 0.0 {

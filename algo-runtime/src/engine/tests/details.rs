@@ -27,7 +27,7 @@ fn a_backend_gets_canonical_values_and_none_for_a_plain_quote() {
     let batch = wired.batch(A);
     let details = |event: &InputEvent| match &event.kind {
         Some(input_event::Kind::Quote(quote)) => quote.details.as_deref().cloned(),
-        _ => panic!("no quote"),
+        other => panic!("no quote: {other:?}"),
     };
     let received: Vec<_> = batch.events.iter().map(details).collect();
     assert_eq!(received, [Some(bar("3.1", "0", "10")), None]);

@@ -299,7 +299,7 @@ pub(super) fn buys(batch: &EventBatch, state: &str) -> EventBatchResult {
 pub(super) fn prices(batch: &EventBatch) -> Vec<String> {
     let price = |event: &v1::InputEvent| match &event.kind {
         Some(input_event::Kind::Quote(quote)) => quote.price.clone(),
-        _ => panic!("a quote"),
+        other => panic!("a quote, not {other:?}"),
     };
     batch.events.iter().map(price).collect()
 }

@@ -82,7 +82,7 @@ impl Values {
         }
     }
 
-    /// Another connection. What the last one has taken may be lost.
+    /// Another connection. Messages that the last connection has taken may be lost.
     pub(super) fn connection_changed(&mut self) {
         self.under_way = 0;
         self.has_sent = false;

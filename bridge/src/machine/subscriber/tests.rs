@@ -114,6 +114,7 @@ fn no_message_exceeds_the_bounds_of_the_runtime() {
             assert!(tick.content_sha256.len() == 32 && tick.id.len() <= 256 && tick.source.len() <= 256);
             let fits = match tick.content.as_ref().unwrap() {
                 Content::Quote(quote) => quote.sid.len() <= SYMBOL_BYTES && quote.price.len() <= TEXT_BYTES,
+                Content::Indicator(indicator) => indicator.sid.len() <= SYMBOL_BYTES,
                 Content::Unusable(unusable) => {
                     unusable.reason.len() <= REASON_BYTES && unusable.message.len() <= TEXT_BYTES
                 }

@@ -7,7 +7,7 @@ use super::*;
 fn quote_of(payload: &str) -> Quote {
     match read(payload.as_bytes()).remove(0).content.unwrap() {
         Content::Quote(quote) => quote,
-        Content::Unusable(unusable) => panic!("{payload}: {}", unusable.message),
+        other => panic!("{payload}: {other:?}"),
     }
 }
 

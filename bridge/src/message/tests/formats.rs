@@ -23,6 +23,7 @@ fn told(format: &str, payload: &str) -> Vec<String> {
 fn told_on(filter: &str, format: &str, topic: &str, payload: &str, properties: &[(&str, &str)]) -> Vec<String> {
     let tick = |tick: &Tick| match tick.content.as_ref().unwrap() {
         Content::Unusable(unusable) => format!("{}: {}", unusable.reason, unusable.message),
+        Content::Indicator(indicator) => format!("values of {}", indicator.name),
         Content::Quote(quote) => {
             let time = if quote.time_micros == ARRIVED { String::new() } else { format!(" @{}", quote.time_micros) };
             let seq = tick.seq.map(|seq| format!(" seq {seq}")).unwrap_or_default();

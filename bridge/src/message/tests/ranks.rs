@@ -5,6 +5,7 @@ fn ranks(payload: &str, properties: &[(&str, &str)]) -> Vec<String> {
     let rank = |tick: &Tick| {
         let name = match tick.content.as_ref().unwrap() {
             Content::Quote(quote) => quote.sid.clone(),
+            Content::Indicator(indicator) => indicator.name.clone(),
             Content::Unusable(unusable) => format!("!{}", unusable.reason),
         };
         format!("{name} {}", tick.ordinal.unwrap())

@@ -6,6 +6,7 @@ use tonic::Code;
 use super::{Kit, json, lives, note};
 use crate::conform::{
     client::CallError,
+    indicators::joined,
     judge,
     quotes::{Feed, detailed, largest},
     report::Report,
@@ -141,13 +142,18 @@ pub(super) async fn details(kit: &Kit, report: &mut Report) {
     taken(kit, Row::Details, &detailed(), report).await;
 }
 
+/// Values of indicators in front of quotes.
+pub(super) async fn indicators(kit: &Kit, report: &mut Report) {
+    taken(kit, Row::Indicators, &joined(), report).await;
+}
+
 /// A batch that is answered as any other.
 async fn taken(kit: &Kit, row: Row, events: &[InputEvent], report: &mut Report) {
     match once(kit, events).await {
         Ok(result) => {
             report.pass(row);
             if report.first_failed(&[Row::Batches, Row::Order, Row::Signals]).is_none() {
-                report.violations(judge::result(1, events, &result));
+                report.violations(judge::result(1, events, &result).into_iter().map(|broken| broken.within(row)));
             }
         }
         Err(Halt::Call(error)) => note(report, row, &error),

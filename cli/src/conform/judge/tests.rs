@@ -1,4 +1,4 @@
-use intuition_api::v1::{Quote, input_event::Kind};
+use intuition_api::v1::{Indicator, Quote};
 
 use super::*;
 
@@ -93,6 +93,35 @@ fn an_event_without_a_quote_cannot_be_traded_and_says_nothing() {
     assert!(passed_over(&traded.results[1]).is_some());
     assert!(passed_over(&EventResult { event: 2, reject: "what?".to_owned(), ..EventResult::default() }).is_some());
     assert_eq!(passed_over(&EventResult { event: 2, ..EventResult::default() }), None);
+}
+
+#[test]
+fn indicators_cannot_be_traded_in_any_batch() {
+    let mut batch = events(&[1, 2]);
+    batch[0].kind = Some(Kind::Indicator(Indicator { name: "sma-20".to_owned(), ..Indicator::default() }));
+    let judged = |at: usize, signals: &[Signal], reject: &str| {
+        let mut answer = answer(7, &[1, 2]);
+        answer.results[at].signals = signals.to_vec();
+        answer.results[at].reject = reject.to_owned();
+        result(7, &batch, &answer)
+    };
+    assert_eq!(judged(1, &[wish(2, Side::Buy, "")], ""), []);
+    for (at, signals, reject, row, came) in [
+        (0, vec![wish(1, Side::Buy, "")], "", Row::Indicators, "EventResult of event 1, an indicator, has a signal"),
+        (
+            0,
+            vec![wish(2, Side::Buy, ""); 2],
+            "",
+            Row::Indicators,
+            "EventResult of event 1, an indicator, has 2 signals",
+        ),
+        (0, vec![], "no quote", Row::Indicators, "EventResult of event 1, an indicator, has the reject \"no quote\""),
+        (1, vec![wish(1, Side::Buy, "")], "", Row::Signals, "Signal.event is 1, the batch has the quote 2 alone"),
+    ] {
+        assert_eq!(judged(at, &signals, reject), [Violation::new(row, came)]);
+    }
+    let within = |row| Violation::new(row, "came").within(Row::Indicators).row;
+    assert_eq!((within(Row::Batches), within(Row::Signals)), (Row::Indicators, Row::Signals));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The file changes hands between releases: v0.1.0, which knows neither positions that are done nor further ids; one that knows no
-//! quotes with indicators; and this one.
+//! The file changes hands between releases: v0.1.0, which knows neither positions that are done nor further ids; releases without
+//! quotes with indicators; and this release.
 
 use intuition_api::v1::{Joined, Publication};
 use tempfile::tempdir;

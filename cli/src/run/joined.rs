@@ -1,0 +1,40 @@
+//! The messages of the run's indicators on their way to the accounts that take them.
+
+use super::local::Local;
+
+/// A message that an account has yet to decide.
+struct Undecided<'a> {
+    local: &'a Local,
+    topic: &'a str,
+    source: String,
+    seq: i64,
+}
+
+/// Whether an account that can decide now has no outcome for a message.
+pub(super) fn can_come(locals: &[Local]) -> bool {
+    undecided(locals).any(|undecided| undecided.local.backend().reason.is_empty())
+}
+
+/// The last messages that accounts did not answer, for a person.
+pub(super) fn unanswered(locals: &[Local]) -> Vec<String> {
+    let line = |Undecided { local, topic, source, seq }: Undecided<'_>| {
+        format!("{} gave no outcome for the quote {seq} of source {source} on topic {topic}", local.account)
+    };
+    undecided(locals).map(line).collect()
+}
+
+/// The last message of each source of an indicator, for each account that takes it and has yet to decide it. A message whose quote has
+/// an id and no number is not waited for: no feed of a run publishes such quotes.
+fn undecided(locals: &[Local]) -> impl Iterator<Item = Undecided<'_>> {
+    let indicators = locals.iter().filter_map(|local| Some((local, local.joined_topic.as_deref()?)));
+    indicators.flat_map(move |(indicator, topic)| {
+        let numbers = indicator.tally.borrow().joined.clone();
+        let takers = locals.iter().filter(|local| local.takes(topic));
+        takers.flat_map(move |local| {
+            let is_undecided =
+                |(source, seq): &&(String, i64)| i64::try_from(local.mark(topic, source)).is_ok_and(|mark| mark < *seq);
+            let last: Vec<_> = numbers.iter().filter(is_undecided).cloned().collect();
+            last.into_iter().map(move |(source, seq)| Undecided { local, topic, source, seq })
+        })
+    })
+}
