@@ -26,7 +26,7 @@ use intuition_operator::{
     reconcile::context::OperatorContext,
     settings::{Settings, credentials::CredentialsDir},
 };
-use intuition_resources::{Algorithm, Feed, TradingAlgo};
+use intuition_resources::{Algorithm, Feed, Indicator, TradingAlgo};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Service, ServiceAccount},
@@ -208,12 +208,24 @@ impl Place {
             "spec": { "source": { "exchange": { "name": "Kraken", "symbols": ["BTC/USD"] } } },
         }));
         self.api::<Feed>().create(&PostParams::default(), &feed.unwrap()).await.unwrap();
+        let indicator = from_value(json!({
+            "apiVersion": "intuition.dev/v1alpha1",
+            "kind": "Indicator",
+            "metadata": { "name": "mortal" },
+            "spec": {
+                "from": { "feed": "mortal" },
+                "compute": [{ "name": "vwap", "type": "VWAP" }],
+                "storage": { "onDelete": "Delete" },
+            },
+        }));
+        self.api::<Indicator>().create(&PostParams::default(), &indicator.unwrap()).await.unwrap();
     }
 
     async fn delete(&self) {
         self.api::<TradingAlgo>().delete("mortal", &DeleteParams::background()).await.unwrap();
         self.api::<Algorithm>().delete("mortal", &DeleteParams::background()).await.unwrap();
         self.api::<Feed>().delete("mortal", &DeleteParams::background()).await.unwrap();
+        self.api::<Indicator>().delete("mortal", &DeleteParams::background()).await.unwrap();
         until("the garbage collector takes the children", async || self.all().await.is_empty().then_some(())).await;
     }
 
@@ -222,13 +234,26 @@ impl Place {
         let algo = self.api::<TradingAlgo>().get_status("mortal").await.unwrap().status?;
         let algorithm = self.api::<Algorithm>().get_status("mortal").await.unwrap().status?;
         let feed = self.api::<Feed>().get_status("mortal").await.unwrap().status?;
-        let known = [("algo", algo.conditions), ("algorithm", algorithm.conditions), ("feed", feed.conditions)];
+        let indicator = self.api::<Indicator>().get_status("mortal").await.unwrap().status?;
+        let known = [
+            ("algo", algo.conditions),
+            ("algorithm", algorithm.conditions),
+            ("feed", feed.conditions),
+            ("indicator", indicator.conditions),
+        ];
         let shown: Vec<_> = known
             .iter()
             .flat_map(|(of, known)| known.iter().map(move |known| (of, known)))
             .map(|(of, known)| format!("{of} {}={} {}", known.type_, known.status, known.reason))
             .collect();
-        let wanted = ["algo RuntimeReady", "algo BridgeConnected", "algorithm Ready", "feed Ready"];
+        let wanted = [
+            "algo RuntimeReady",
+            "algo BridgeConnected",
+            "algorithm Ready",
+            "feed Ready",
+            "indicator RuntimeReady",
+            "indicator BridgeConnected",
+        ];
         let is_shown = |kind: &&str| shown.contains(&format!("{kind}=False Unschedulable"));
         wanted.iter().all(is_shown).then_some(shown)
     }
@@ -296,8 +321,8 @@ async fn dies_at_every_write(place: &Place) {
     let expected = place.finish().await;
     assert_eq!(
         expected.0.len(),
-        16,
-        "eight of the account, four of the algorithm, four of the feed: {:#?}",
+        24,
+        "eight of each account, four of the algorithm, four of the feed: {:#?}",
         expected.0
     );
     place.delete().await;
@@ -319,7 +344,7 @@ async fn dies_at_every_write(place: &Place) {
             place.delete().await;
             writes += 1;
         }
-        assert!(writes >= 19, "sixteen children and three statuses take at least nineteen writes, not {writes}");
+        assert!(writes >= 28, "24 children and four statuses take at least 28 writes, not {writes}");
         // It was settled, and is there to be deleted.
         place.delete().await;
     }

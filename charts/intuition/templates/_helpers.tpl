@@ -60,9 +60,19 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
-{{/* Labels by which the pods of all TradingAlgos are known. Called with (dict "component" "runtime" or "bridge"). */}}
+{{/* Peers: the pods of all TradingAlgos and Indicators. Called with (dict "root" $ "component" "runtime" or "bridge"). */}}
+{{- define "intuition.accountPeers" -}}
+{{- range $app := list "tradingalgo" "indicator" }}
+- namespaceSelector: {{ include "intuition.servedNamespaces" $.root | nindent 4 }}
+  podSelector:
+    matchLabels:
+      {{- include "intuition.childLabels" (dict "app" $app "component" $.component) | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels by which the pods of all accounts of a kind are known. Called with (dict "app" APP "component" "runtime" or "bridge"). */}}
 {{- define "intuition.childLabels" -}}
-app.kubernetes.io/name: tradingalgo
+app.kubernetes.io/name: {{ .app }}
 app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: intuition
 app.kubernetes.io/managed-by: intuition-operator

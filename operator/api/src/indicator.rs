@@ -75,7 +75,7 @@ pub struct IndicatorSpec {
     /// Where the quotes come from.
     pub from: IndicatorSource,
     /// The symbols to compute for, upper and lower case apart; without them, all. Quotes of other symbols are left out of
-    /// the joined topic, whose messages are then marked as sparsely numbered.
+    /// the joined topic, and its messages have the mark `numbering: sparse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 64)))]
     pub symbols: Option<Vec<String>>,

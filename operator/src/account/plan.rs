@@ -100,8 +100,6 @@ pub(crate) const RUNTIME: &[Component] = &[Component::Runtime];
 pub(crate) const BRIDGE: &[Component] = &[Component::Bridge];
 /// Capability of a runtime that takes values of indicators.
 pub(crate) const INDICATORS: &str = "indicators";
-/// Capability of a bridge that publishes and reads messages with values and quotes.
-pub(crate) const JOINED: &str = "joined";
 
 /// Facts about the account that earlier passes recorded in the status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -124,7 +122,7 @@ pub struct LiveSettings {
     pub threshold: f64,
     /// The algorithm's parameters.
     pub parameters: Map<String, Value>,
-    /// Net deposits; `None`: those of the account, whatever they are.
+    /// Net deposits; `None`: those of the account.
     pub starting_cash: Option<Money>,
 }
 

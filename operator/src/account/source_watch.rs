@@ -18,7 +18,7 @@ pub(crate) type FeedTopic = Result<Option<String>, ()>;
 /// be parsed.
 pub(crate) type IndicatorInput = Result<(IndicatorSource, bool), ()>;
 
-/// The resources whose sources, by `named`, have this feed, if it appeared, got another topic or was deleted.
+/// The resources that name this feed, by `named`, if it appeared, got another topic or was deleted.
 pub(crate) fn takers_of_feed<K: WatchedKind>(
     store: &Store<PartialObject<K>>,
     known: &ChangeFilter<FeedTopic>,
@@ -32,7 +32,7 @@ pub(crate) fn takers_of_feed<K: WatchedKind>(
     takers(store, (&feed.namespace().unwrap_or_default(), SourceName::Feed(&feed.name_any())), named)
 }
 
-/// The resources whose sources, by `named`, have this indicator, if it appeared, got another source or was deleted.
+/// The resources that name this indicator, by `named`, if it appeared, got another source or was deleted.
 pub(crate) fn takers_of_indicator<K: WatchedKind>(
     store: &Store<PartialObject<K>>,
     known: &ChangeFilter<IndicatorInput>,

@@ -159,7 +159,7 @@ fn topic_of(
     (topic, missing)
 }
 
-/// The topic filter of a feed, and why it is not the one of its spec.
+/// The topic filter of a feed, and the cause if it is not the filter of its spec.
 pub(crate) fn of_feed(found: &PartialObject<Feed>, prefix: &str) -> (String, Option<String>) {
     let (namespace, name) = (found.namespace().unwrap_or_default(), found.name_any());
     let feed = format!("{namespace}/{name}");
@@ -173,7 +173,7 @@ pub(crate) fn of_feed(found: &PartialObject<Feed>, prefix: &str) -> (String, Opt
     }
 }
 
-/// The topic filter of a feed whose resource names none.
+/// The topic filter of a feed without `publish.topic`.
 pub(crate) fn usual_topic(prefix: &str, namespace: &str, name: &str) -> String {
     let topics = FeedTopics::new(prefix, &format!("{namespace}/{name}"), None);
     topics.map(|topics| topics.filter()).unwrap_or_default()

@@ -1,23 +1,19 @@
 //! From an `Indicator` and the operator's settings to the plan of its account. Later steps decide nothing. Pure.
 
-use intuition_api::{
-    capability,
-    decimal::Money,
-    topic::{IndicatorTopics, OwnTopics},
-};
+use intuition_api::{capability, decimal::Money, topic::OwnTopics};
 use intuition_resources::{
     ChannelPlan, ChannelSource, Channels, Indicator, IndicatorSpec, IndicatorStatus, Input, Policy, Portfolio,
     validate::{FieldError, check_indicator},
 };
 use kube::ResourceExt as _;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::{
     account::{
         confine,
         kind::AccountKind,
         plan::{
-            AlgorithmRef, BRIDGE, INDICATORS, JOINED, LaterSetting, LiveSettings, Plan, RUNTIME, Recorded, Stored,
+            AlgorithmRef, BRIDGE, INDICATORS, LaterSetting, LiveSettings, Plan, RUNTIME, Recorded, Stored,
             later_setting,
         },
         reset,
@@ -79,7 +75,9 @@ pub fn plan(indicator: &Indicator, inputs: Inputs<'_>) -> Result<Plan, Vec<Field
             problems.append(&mut refused);
             Origin::default()
         });
-    let (Ok(broker), true) = (broker, problems.is_empty()) else {
+    let parameters = indicator.spec.parameters();
+    let parameters = parameters.map_err(|error| problems.push(FieldError::new("spec", error.to_string())));
+    let (Ok(broker), Ok(parameters), true) = (broker, parameters, problems.is_empty()) else {
         problems.sort();
         return Err(problems);
     };
@@ -93,7 +91,7 @@ pub fn plan(indicator: &Indicator, inputs: Inputs<'_>) -> Result<Plan, Vec<Field
             algorithm: AlgorithmRef::Builtin(ALGORITHM.to_owned()),
             // The algorithm reads none.
             threshold: 0.0,
-            parameters: parameters(&indicator.spec),
+            parameters,
             starting_cash: Some(Money::default()),
         },
         // Nothing is ever bought, and this policy draws no random numbers.
@@ -118,19 +116,12 @@ pub fn plan(indicator: &Indicator, inputs: Inputs<'_>) -> Result<Plan, Vec<Field
     })
 }
 
-/// The parameters of the algorithm: members of the spec as they are.
-fn parameters(spec: &IndicatorSpec) -> Map<String, Value> {
-    let mut parameters = Map::new();
-    parameters.insert("compute".to_owned(), json!(spec.compute));
-    parameters.extend(spec.bars.as_ref().map(|bars| ("bars".to_owned(), json!(bars))));
-    parameters.extend(spec.session.as_ref().map(|session| ("session".to_owned(), json!(session))));
-    parameters
-}
-
 /// The settings that came after v0.1.0: all of them but the broker and the storage.
 fn later_settings(spec: &IndicatorSpec) -> Vec<LaterSetting> {
-    let mut settings =
-        vec![later_setting("spec.compute", INDICATORS, RUNTIME), later_setting("spec.compute", JOINED, BRIDGE)];
+    let mut settings = vec![
+        later_setting("spec.compute", INDICATORS, RUNTIME),
+        later_setting("spec.compute", capability::JOINED, BRIDGE),
+    ];
     settings.extend(spec.symbols.as_ref().map(|_| later_setting("spec.symbols", capability::INPUTS, RUNTIME)));
     let retain = spec.storage.retain.as_ref();
     settings.extend(retain.map(|_| later_setting("spec.storage.retain", capability::RETENTION, RUNTIME)));
@@ -176,7 +167,8 @@ fn origin(
         }
     } else {
         let named = source_of(indicator);
-        let own = own_filters(&topics.prefix, namespace, name);
+        let account = AccountKind::Indicator.account(namespace, name);
+        let own = OwnTopics::new(&topics.prefix, &account, None).filters();
         let taker = Taker { namespace, own: &own, path: |_| FEED.to_owned() };
         let sources = Sources::of(&named, taker, known, topics);
         let refused = sources.without_channel();
@@ -189,14 +181,6 @@ fn origin(
     }
     origin.channels = channels.plan(inputs);
     Ok(origin)
-}
-
-/// Filters over the topics that the indicator itself publishes to.
-fn own_filters(prefix: &str, namespace: &str, name: &str) -> Vec<String> {
-    let account = AccountKind::Indicator.account(namespace, name);
-    let mut own = OwnTopics::new(prefix, &account, None).filters().to_vec();
-    own.push(IndicatorTopics::new(prefix, &format!("{namespace}/{name}")).filter());
-    own
 }
 
 #[cfg(test)]

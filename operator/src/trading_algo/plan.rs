@@ -52,7 +52,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The feeds and indicators that a resource names, those indicators included whose topic is among its channels.
+/// The feeds and indicators that a resource names, also by the joined topic of an indicator.
 pub(crate) fn sources_of(algo: &TradingAlgo, prefix: &str) -> Vec<ChannelSource> {
     let Some(channels) = &algo.spec.channels else { return Vec::new() };
     let mut named = channels.from.clone().unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{
     reconcile::reason::QUOTES_TWICE,
 };
 
-/// The indicators whose joined topic is among the channels that are named by topic.
+/// The indicators that a resource names by their joined topics.
 pub(crate) fn by_topic(channels: &Channels, prefix: &str) -> Vec<ChannelSource> {
     by_filter(channels).filter_map(|filter| indicator_of(filter, prefix)).collect()
 }
@@ -21,7 +21,7 @@ fn by_filter(channels: &Channels) -> impl Iterator<Item = &str> {
     channels.subscribe.iter().flatten().chain(inputs).map(String::as_str)
 }
 
-/// The indicator whose joined topic this is.
+/// The indicator with this joined topic.
 fn indicator_of(topic: &str, prefix: &str) -> Option<ChannelSource> {
     let (namespace, rest) = topic.strip_prefix(prefix)?.strip_prefix('/')?.split_once('/')?;
     let name = rest.strip_suffix("/joined")?.strip_prefix("indicator.")?;
@@ -39,7 +39,7 @@ struct Joined {
     raw: String,
 }
 
-/// A problem for each indicator whose quotes come by another channel too. `sources`: the inputs of `spec.channels.from`.
+/// A problem for each indicator with quotes that come by another channel too. `sources`: the inputs of `spec.channels.from`.
 pub(crate) fn problems(
     (own, channels): (&str, &Channels),
     sources: &[Input],
@@ -83,7 +83,7 @@ pub(crate) fn problems(
     problems
 }
 
-/// The topics of an indicator. One with bars publishes no quotes; one that cannot be read is judged once it can be.
+/// The topics of an indicator. `None`: it publishes bars in place of quotes, or its spec cannot be read.
 fn joined(found: &PartialObject<Indicator>, known: KnownSources<'_>, prefix: &str) -> Option<Joined> {
     let spec = &found.parsed.as_ref().ok()?.spec;
     if spec.bars.is_some() {

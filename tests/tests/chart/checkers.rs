@@ -50,7 +50,7 @@ fn every_object_is_valid_for_the_oldest_and_the_newest_kubernetes() -> anyhow::R
 fn the_examples_fit_the_resource_definitions() -> anyhow::Result<()> {
     let rendered = Release::default().render()?;
     let schemas = tempfile::tempdir()?;
-    for kind in ["tradingalgo", "algorithm", "feed"] {
+    for kind in ["tradingalgo", "algorithm", "feed", "indicator"] {
         let definition = rendered.get("CustomResourceDefinition", &format!("{kind}s.intuition.dev"))?;
         let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         fs::write(schemas.path().join(format!("{kind}.json")), schema.to_string())?;

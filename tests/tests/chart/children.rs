@@ -44,8 +44,9 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
     // Decided by the algorithm.
     let (served, algorithm) = (children("served")?, children("algorithm")?);
     let (market, history) = (children("feed-exchange")?, children("feed-file")?);
-    let objects =
-        [&chart, &minimal, &full, &served, &algorithm, &market, &history].into_iter().flat_map(Rendered::objects);
+    let indicator = children("indicator-feed")?;
+    let all = [&chart, &minimal, &full, &served, &algorithm, &market, &history, &indicator];
+    let objects = all.into_iter().flat_map(Rendered::objects);
     let policies = Policies::of(objects, "default")?;
     let end = |name: &str| -> anyhow::Result<End> {
         Ok(match name {
@@ -57,6 +58,8 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
             "algorithm" => pod(&algorithm, name, "trading")?,
             "market" => pod(&market, "feed", "desk")?,
             "history" => pod(&history, "feed", "desk")?,
+            "indicator-runtime" => pod(&indicator, "runtime", "trading")?,
+            "indicator-bridge" => pod(&indicator, "bridge", "trading")?,
             "impostor-runtime" => pod(&minimal, "runtime", "elsewhere")?,
             // The same labels are worth nothing in another namespace.
             "impostor" => pod(&minimal, "bridge", "elsewhere")?,
@@ -72,7 +75,9 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
         bridge mosquitto 1883, other-bridge 192.0.2.7 8884, other-bridge other-runtime 50051,
         bridge dns 53, runtime dns 53, prometheus runtime 8080, prometheus bridge 8080, prometheus operator 8080,
         operator algorithm 9000, served-runtime algorithm 9000, served-runtime dns 53, algorithm 203.0.113.9 443, algorithm dns 53,
-        operator market 8080, prometheus market 8080, market 10.0.0.7 9000, market 203.0.113.9 8883, market dns 53, history mosquitto 1883";
+        operator market 8080, prometheus market 8080, market 10.0.0.7 9000, market 203.0.113.9 8883, market dns 53, history mosquitto 1883,
+        operator indicator-runtime 50051, operator indicator-bridge 8080, indicator-bridge indicator-runtime 50051,
+        indicator-bridge mosquitto 1883";
     let no = "
         bridge other-runtime 50051, other-bridge runtime 50051, impostor runtime 50051, neighbour runtime 50051,
         neighbour runtime 8080, neighbour bridge 8080, prometheus runtime 50051, bridge runtime 8080,
@@ -83,7 +88,8 @@ fn who_needs_whom_reaches_them_and_nobody_else_does() -> anyhow::Result<()> {
         runtime algorithm 9000, impostor-runtime algorithm 9000, bridge algorithm 9000, neighbour algorithm 9000,
         served-runtime algorithm 50051, served-runtime 203.0.113.9 9000, prometheus algorithm 9000, algorithm runtime 50051, algorithm bridge 8080, runtime algorithm 22,
         neighbour market 8080, impostor-operator market 8080, market 10.0.0.8 9000, market mosquitto 1883, history 203.0.113.9 443,
-        market history 8080, market operator 8080, history 10.0.0.7 9000, operator market 22";
+        market history 8080, market operator 8080, history 10.0.0.7 9000, operator market 22,
+        bridge indicator-runtime 50051, indicator-bridge runtime 50051, indicator-runtime mosquitto 1883";
     for (flows, expected) in [(yes, true), (no, false)] {
         for flow in flows.split(',').map(str::trim) {
             let words: Vec<_> = flow.split(' ').collect();
@@ -105,6 +111,8 @@ fn their_pods_are_restricted_and_have_no_token() -> anyhow::Result<()> {
         ("feed-exchange", 1),
         ("feed-file", 1),
         ("feed-table", 1),
+        ("indicator-feed", 2),
+        ("indicator-bars", 2),
     ] {
         let rendered = children(name)?;
         let pods = rendered.pods();

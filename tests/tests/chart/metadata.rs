@@ -55,7 +55,7 @@ fn the_resource_definitions_are_the_generated_ones() -> anyhow::Result<()> {
     let repository = tools::repository();
     let rendered = Release::default().render()?;
     let described = annotation("crds")?;
-    for (index, kind) in ["tradingalgo", "algorithm", "feed"].into_iter().enumerate() {
+    for (index, kind) in ["tradingalgo", "algorithm", "feed", "indicator"].into_iter().enumerate() {
         let generated = fs::read_to_string(repository.join(format!("crds/{kind}.yaml")))?;
         let copy = fs::read_to_string(repository.join(CHART).join(format!("files/crds/{kind}.yaml")))?;
         ensure!(generated == copy, "the chart's copy is not up to date: run 'make generate' and commit the result");
@@ -69,7 +69,7 @@ fn the_resource_definitions_are_the_generated_ones() -> anyhow::Result<()> {
         ensure!(described["kind"] == spec["names"]["kind"] && described["version"] == spec["versions"][0]["name"]);
         ensure!(described["name"] == generated["metadata"]["name"]);
     }
-    ensure!(rendered.of_kind("CustomResourceDefinition").len() == 3);
+    ensure!(rendered.of_kind("CustomResourceDefinition").len() == 4);
     Ok(())
 }
 

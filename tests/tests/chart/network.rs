@@ -21,11 +21,11 @@ fn end(rendered: &Rendered, name: &str) -> anyhow::Result<End> {
         Err(anyhow::anyhow!("no pod of {component} was rendered"))
     };
     let pod = |namespace: &str, labels: &[(&str, &str)]| End::Pod(Pod::new(namespace, labels));
-    let child = |namespace: &str, component: &str| {
+    let child = |namespace: &str, app: &str, component: &str| {
         pod(
             namespace,
             &[
-                ("app.kubernetes.io/name", "tradingalgo"),
+                ("app.kubernetes.io/name", app),
                 ("app.kubernetes.io/instance", "goog-random"),
                 ("app.kubernetes.io/component", component),
                 ("app.kubernetes.io/part-of", "intuition"),
@@ -36,8 +36,8 @@ fn end(rendered: &Rendered, name: &str) -> anyhow::Result<End> {
     };
     Ok(match name {
         "operator" | "mosquitto" | "test" => ours(name)?,
-        "bridge" => child("desk-a", "bridge"),
-        "bridge elsewhere" => child("desk-z", "bridge"),
+        "bridge" => child("desk-a", "tradingalgo", "bridge"),
+        "bridge elsewhere" => child("desk-z", "tradingalgo", "bridge"),
         "feed" | "feed elsewhere" => pod(
             if name == "feed" { "desk-a" } else { "desk-z" },
             &[
@@ -48,8 +48,10 @@ fn end(rendered: &Rendered, name: &str) -> anyhow::Result<End> {
                 ("app.kubernetes.io/managed-by", "intuition-operator"),
             ],
         ),
-        "runtime" => child("desk-a", "runtime"),
-        "runtime elsewhere" => child("desk-z", "runtime"),
+        "runtime" => child("desk-a", "tradingalgo", "runtime"),
+        "runtime elsewhere" => child("desk-z", "tradingalgo", "runtime"),
+        "indicator runtime" => child("desk-a", "indicator", "runtime"),
+        "indicator bridge" => child("desk-a", "indicator", "bridge"),
         "algorithm" | "algorithm elsewhere" => pod(
             if name == "algorithm" { "desk-a" } else { "desk-z" },
             &[
@@ -106,6 +108,9 @@ fn by_default_pods_reach_broker_and_directory_but_not_the_operator() -> anyhow::
         operator -> runtime elsewhere 50051 yes
         operator -> bridge 8080 yes
         operator -> feed 8080 yes
+        operator -> indicator runtime 50051 yes
+        operator -> indicator bridge 8080 yes
+        operator -> indicator bridge 22 no
         operator -> feed 22 no
         operator -> algorithm 9000 yes
         operator -> algorithm elsewhere 9000 yes
@@ -130,6 +135,8 @@ fn by_default_pods_reach_broker_and_directory_but_not_the_operator() -> anyhow::
         bridge -> operator 8080 no
         bridge -> mosquitto 1883 yes
         feed -> mosquitto 1883 yes
+        indicator bridge -> mosquitto 1883 yes
+        indicator runtime -> mosquitto 1883 no
         bridge elsewhere -> mosquitto 1883 yes
         publisher -> mosquitto 1883 yes
         neighbour -> mosquitto 1883 yes

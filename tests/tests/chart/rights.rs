@@ -8,13 +8,15 @@ use e2e::chart::{helm::Release, rendered::Rendered, rights::allowed};
 use serde_json::{Value, json};
 
 /// All that the operator may do with resources and their children.
-const OPERATOR: [&str; 16] = [
+const OPERATOR: [&str; 18] = [
     "intuition.dev/tradingalgos: list watch",
     "intuition.dev/tradingalgos/status: patch",
     "intuition.dev/algorithms: list watch",
     "intuition.dev/algorithms/status: patch",
     "intuition.dev/feeds: list watch",
     "intuition.dev/feeds/status: patch",
+    "intuition.dev/indicators: list watch",
+    "intuition.dev/indicators/status: patch",
     "apps/deployments: create delete get list patch watch",
     "/configmaps: create get list patch watch",
     "/serviceaccounts: create get list patch watch",
@@ -181,6 +183,8 @@ fn people_get_the_resource_through_the_roles_that_they_have() -> anyhow::Result<
                 "intuition.dev/algorithms/status: get list watch",
                 "intuition.dev/feeds: get list watch",
                 "intuition.dev/feeds/status: get list watch",
+                "intuition.dev/indicators: get list watch",
+                "intuition.dev/indicators/status: get list watch",
             ])
     );
     // Status is the operator's word.
@@ -190,6 +194,7 @@ fn people_get_the_resource_through_the_roles_that_they_have() -> anyhow::Result<
                 "intuition.dev/tradingalgos: create delete deletecollection patch update",
                 "intuition.dev/algorithms: create delete deletecollection patch update",
                 "intuition.dev/feeds: create delete deletecollection patch update",
+                "intuition.dev/indicators: create delete deletecollection patch update",
             ])
     );
     Ok(())

@@ -1,13 +1,13 @@
 {{/*
-What the operator may do with TradingAlgos, Algorithms, Feeds and their children: in all namespaces by a ClusterRole, or in each of
+What the operator may do with TradingAlgos, Algorithms, Feeds, Indicators and their children: in all namespaces by a ClusterRole, or in each of
 operator.watchNamespaces by a Role.
 */}}
 {{- define "intuition.operator.rules" -}}
 - apiGroups: [intuition.dev]
-  resources: [tradingalgos, algorithms, feeds]
+  resources: [tradingalgos, algorithms, feeds, indicators]
   verbs: [list, watch]
 - apiGroups: [intuition.dev]
-  resources: [tradingalgos/status, algorithms/status, feeds/status]
+  resources: [tradingalgos/status, algorithms/status, feeds/status, indicators/status]
   verbs: [patch]
 # Children go with their resource, by their owner reference: the operator deletes only what can be wanted no longer before that,
 # what runs a former image of an Algorithm for one.

@@ -129,11 +129,6 @@ impl ChannelSource {
         }
     }
 
-    /// Name of the feed; empty in a source of another kind.
-    pub fn feed(&self) -> &str {
-        self.feed.as_deref().unwrap_or_default()
-    }
-
     /// Namespace of the feed or indicator, for a resource of namespace `own`.
     pub fn namespace<'a>(&'a self, own: &'a str) -> &'a str {
         self.namespace.as_deref().unwrap_or(own)

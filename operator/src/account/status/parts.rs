@@ -1,5 +1,5 @@
-//! The findings about the parts of an account, for every kind of account: all conditions but those that the kind adds, and what
-//! `Ready`, `Reconciling` and `Stalled` follow from.
+//! The findings about the parts of an account, for every kind of account. They give all conditions but those that the kind adds,
+//! and the summary: `Ready`, `Reconciling`, `Stalled`.
 
 use std::collections::BTreeMap;
 

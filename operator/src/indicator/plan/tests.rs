@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use intuition_resources::{API_VERSION, Feed, INDICATOR_KIND};
-use serde_json::from_value;
+use serde_json::{Value, from_value};
 
 use super::*;
 use crate::kubernetes::object::PartialObject;
