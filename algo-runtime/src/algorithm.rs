@@ -4,6 +4,7 @@
 //! the same for every algorithm.
 
 pub mod indicator_cross;
+pub mod indicators;
 mod parameters;
 mod published;
 pub mod random;
@@ -132,6 +133,11 @@ pub trait Algorithm: Send {
     /// The keys whose state changed since the last call, with their state. Saved in the transaction of the decisions that
     /// changed it, and handed back by [`Builtin::initialize`].
     fn take_changes(&mut self) -> SavedState;
+
+    /// Quotes since the last call that came too late to change anything, because a later bar of their symbol is open. They are counted.
+    fn take_late(&mut self) -> u64 {
+        0
+    }
 }
 
 /// Starts an algorithm with its settings, its saved state, and a seed for settings without one.
@@ -151,14 +157,19 @@ pub struct Builtin {
     initialize: Initialize,
 }
 
-/// Every built-in algorithm.
+/// Every built-in algorithm of a `TradingAlgo`.
 pub const BUILTINS: &[Builtin] =
     &[random::BUILTIN, sma_crossover::BUILTIN, indicator_cross::BUILTIN, rsi_reversion::BUILTIN];
 
 impl Builtin {
-    /// The built-in of that name.
+    /// The built-in of a `TradingAlgo` with that name.
     pub fn find(name: &str) -> Option<&'static Self> {
         BUILTINS.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// The built-in with that name, also that of an `Indicator`.
+    pub(crate) fn find_any(name: &str) -> Option<&'static Self> {
+        if name == indicators::BUILTIN.name { Some(&indicators::BUILTIN) } else { Self::find(name) }
     }
 
     /// Starts it with its saved state. `chance`: the seed if the settings have none.

@@ -8,7 +8,10 @@ use algo_runtime::{
     algorithm::{AlgorithmSettings, BUILTINS, Builtin, SavedState},
     backend::Address,
 };
-use intuition_api::topic::{self, PREFIX};
+use intuition_api::{
+    indicator::ALGORITHM,
+    topic::{self, PREFIX},
+};
 use intuition_common::{
     exit::{self, USAGE, with_causes},
     text::printable,
@@ -273,6 +276,10 @@ fn address(manifest: &Value, path: &str) -> Option<FieldError> {
 
 fn builtin(manifest: &Value) -> Vec<FieldError> {
     let Some(name) = manifest.pointer("/spec/algorithm/builtin").and_then(Value::as_str) else { return Vec::new() };
+    if name == ALGORITHM {
+        let message = format!("`{ALGORITHM}` is the algorithm of the resource `{INDICATOR_KIND}`");
+        return vec![FieldError::new("spec.algorithm.builtin", message)];
+    }
     let Some(builtin) = Builtin::find(name) else {
         let names: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();
         let message = format!("is unknown: {name:?}; there are {}", names.join(", "));

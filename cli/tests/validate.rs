@@ -82,6 +82,17 @@ fn every_problem_of_every_document_is_said_at_once() {
 }
 
 #[test]
+fn algorithm_of_indicators_is_refused_for_a_trading_account() {
+    let document = format!(
+        "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{builtin: indicators, parameters: {{compute: []}}}}}}\n"
+    );
+    let output = validate(&[Path::new("-")], &document);
+    let expected =
+        "-: document 1 (one): spec.algorithm.builtin: `indicators` is the algorithm of the resource `Indicator`\n";
+    assert_eq!((text(&output.stderr), output.status.code()), (expected, Some(2)));
+}
+
+#[test]
 fn a_broken_document_hides_nothing_about_the_others() {
     let documents = format!(
         "{HEAD}metadata: {{name: one}}\nspec: {{algorithm: {{builtin: sma-crossover, parameters: {{fast: 0, slow: \

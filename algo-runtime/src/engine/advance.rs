@@ -9,6 +9,7 @@ use super::{
     Engine,
     backlog::Head,
     booking::QuoteAnswer,
+    counters::counter,
     link_action::{LinkAction, LinkId},
     notice::EngineNotice,
     tick::PendingEvent,
@@ -60,6 +61,7 @@ impl Engine {
             if next.events.is_empty() {
                 self.settle_batch(&[], BatchResult::default(), now_micros);
             } else if let Some((events, result)) = self.deciders.ask(next, &mut self.notices) {
+                self.count_late();
                 self.settle_batch(&events, result, now_micros);
             }
         }
@@ -118,6 +120,14 @@ impl Engine {
             self.notices.add(EngineNotice::DecidesFirst { pause });
         }
         self.settled.push(SettledBatch { stream, outcomes });
+    }
+
+    /// Counts the quotes that the algorithm took too late.
+    fn count_late(&mut self) {
+        let late = self.deciders.take_late();
+        if late > 0 {
+            self.counters.count(counter::LATE, "", late);
+        }
     }
 
     /// Gives the group at the head its outcome without the algorithm, which fails at it. Its last event, a quote where it has one, is

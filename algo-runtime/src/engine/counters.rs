@@ -45,6 +45,8 @@ pub mod counter {
     pub const JOINED: &str = "joined";
     /// Ticks without a source, with a number that came before with other content.
     pub const SEQ_REUSED: &str = "seqReused";
+    /// Quotes that an indicator's account took when a later bar of their symbol was open: no bar has them.
+    pub const LATE: &str = "late";
 }
 
 /// Values by name and reason. Nearly every tick counts one: nested maps find it without a copy of its key.

@@ -58,7 +58,7 @@ impl Deciders {
         chance: ChaCha8Rng,
     ) -> Result<Self, FieldErrors> {
         let max_names = sizes.saved_names;
-        let (states, mut starter) = (SavedStates::new(states, max_names), DeciderStarter::new(sizes, chance));
+        let (states, mut starter) = (SavedStates::new(states, max_names), DeciderStarter::new(&account, sizes, chance));
         let active = starter.start(settings, &states)?;
         Ok(Self { account, max_names, active, outstanding: Vec::new(), swap: None, states, starter })
     }
@@ -116,6 +116,14 @@ impl Deciders {
                 self.outstanding = events;
                 None
             }
+        }
+    }
+
+    /// Quotes that the active algorithm took too late, see [`Algorithm::take_late`](crate::algorithm::Algorithm::take_late).
+    pub(super) fn take_late(&mut self) -> u64 {
+        match &mut self.active {
+            Decider::Builtin { algorithm, .. } => algorithm.take_late(),
+            Decider::Backend { .. } => 0,
         }
     }
 

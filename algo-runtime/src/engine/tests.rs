@@ -5,6 +5,7 @@ mod configure;
 mod details;
 mod far;
 mod identity;
+mod indicator_account;
 mod indicators;
 mod inputs;
 mod joined;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use intuition_api::indicator;
+
 use crate::{
     algorithm::{BUILTINS, Builtin, FieldError},
     backend::Address,
@@ -48,10 +50,15 @@ impl AlgorithmRef {
         }
     }
 
+    /// Whether it is the built-in algorithm of an indicator's account.
+    pub fn is_for_indicators(&self) -> bool {
+        matches!(self, Self::Builtin(name) if name == indicator::ALGORITHM)
+    }
+
     /// The registry's entry of a built-in one.
     pub fn builtin(&self) -> Result<&'static Builtin, FieldError> {
         let (name, _) = self.fields();
-        Builtin::find(name).ok_or_else(|| {
+        Builtin::find_any(name).ok_or_else(|| {
             let names: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
             FieldError::new("algorithm", format!("{name:?} is unknown; there are {}", names.join(", ")))
         })
