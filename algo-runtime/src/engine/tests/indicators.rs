@@ -63,3 +63,9 @@ impl Wired {
         events(&batch)
     }
 }
+
+#[test]
+fn ticks_and_events_are_as_large_as_their_quotes() {
+    assert_eq!(size_of::<Option<Content>>(), size_of::<Quote>());
+    assert_eq!(size_of::<crate::algorithm::Event>(), size_of::<crate::algorithm::Quote>());
+}
