@@ -5,6 +5,7 @@
 
 pub mod indicator_cross;
 pub mod indicators;
+mod last;
 mod parameters;
 mod published;
 pub mod random;
@@ -191,7 +192,18 @@ impl std::fmt::Debug for Builtin {
 
 #[cfg(test)]
 pub(crate) mod tests_support {
-    use super::{Algorithm, Event, Indicator, Quote, Signal};
+    use serde_json::Value;
+
+    use super::{Algorithm, AlgorithmSettings, Event, Indicator, Quote, Signal};
+
+    pub(crate) const BUY: Option<Signal> = Some(Signal::Buy);
+    pub(crate) const SELL: Option<Signal> = Some(Signal::Sell(None));
+
+    /// Settings with these parameters, an object.
+    pub(crate) fn settings(parameters: Value) -> AlgorithmSettings {
+        let Value::Object(parameters) = parameters else { panic!("an object") };
+        AlgorithmSettings { threshold: 0.5, parameters }
+    }
 
     /// A quote with a price alone.
     pub(crate) fn quote(sid: &str, price: &str) -> Event {

@@ -162,6 +162,22 @@ fn chokes(fault: Fault, kind: &Kind) -> bool {
     }
 }
 
+/// Makes the results of indicators those of a server with the fault.
+fn mistake_indicators(fault: Fault, batch: &EventBatch, results: &mut Vec<EventResult>) {
+    let indicators = batch.events.iter().filter(|event| matches!(event.kind, Some(Kind::Indicator(_))));
+    for event in indicators.map(|event| event.event) {
+        let result = results.iter_mut().find(|result| result.event == event).unwrap();
+        match fault {
+            Fault::SignalsIndicators => {
+                result.signals.push(Signal { event, side: Side::Buy.into(), quantity: String::new() });
+            }
+            Fault::RejectsIndicators => result.reject.push_str("this is no quote"),
+            Fault::LosesIndicators => results.retain(|result| result.event != event),
+            _ => {}
+        }
+    }
+}
+
 /// The stream of one account.
 struct Session {
     served: Served,
@@ -231,18 +247,7 @@ impl Session {
             *memory = self.served.kept.lock().unwrap().get("").cloned().unwrap_or_default();
         }
         let mut results: Vec<_> = batch.events.iter().map(|event| memory.event(event)).collect();
-        let indicators = batch.events.iter().filter(|event| matches!(event.kind, Some(Kind::Indicator(_))));
-        for event in indicators.map(|event| event.event) {
-            let result = results.iter_mut().find(|result| result.event == event).unwrap();
-            match fault {
-                Fault::SignalsIndicators => {
-                    result.signals.push(Signal { event, side: Side::Buy.into(), quantity: String::new() });
-                }
-                Fault::RejectsIndicators => result.reject.push_str("this is no quote"),
-                Fault::LosesIndicators => results.retain(|result| result.event != event),
-                _ => {}
-            }
-        }
+        mistake_indicators(fault, &batch, &mut results);
         let state = memory.write();
         let mut kept = self.served.kept.lock().unwrap();
         kept.insert(self.account.clone(), memory.clone());

@@ -3,13 +3,11 @@
 //!
 //! Per symbol it keeps the order of both values at the last quote that came with both. A quote without one of them changes nothing.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::cmp::Ordering;
 
 use super::{
     Algorithm, AlgorithmSettings, Answer, Builtin, Event, FieldErrors, Parameters, Quote, SavedState, Signal,
+    last::Last,
     published::{Published, ValueName, answers, value_name_schema},
 };
 
@@ -38,32 +36,19 @@ struct Names {
 struct IndicatorCross {
     names: Names,
     /// The order of fast against slow at each symbol's last quote that came with both.
-    last: BTreeMap<String, Ordering>,
-    changed: BTreeSet<String>,
+    last: Last<Ordering>,
 }
 
 impl IndicatorCross {
     fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, FieldErrors> {
         let names = read(settings)?;
-        let mut last = BTreeMap::new();
-        let mut changed = BTreeSet::new();
-        for (sid, state) in saved {
-            match names.restore(state) {
-                Some(order) => drop(last.insert(sid.clone(), order)),
-                // An order of other values is forgotten, so that it does not count when those are named again.
-                None if !state.is_empty() => drop(changed.insert(sid.clone())),
-                None => {}
-            }
-        }
-        Ok(Self { names, last, changed })
+        let last = Last::restore(saved, |text| names.parse(text));
+        Ok(Self { names, last })
     }
 
     fn signal(&mut self, quote: &Quote, published: &Published<'_>) -> Option<Signal> {
         let now = published.get(&self.names.fast)?.cmp(&published.get(&self.names.slow)?);
-        let before = self.last.insert(quote.sid.clone(), now);
-        if before != Some(now) {
-            self.changed.insert(quote.sid.clone());
-        }
+        let before = self.last.replace(&quote.sid, now);
         match (before?, now) {
             (Ordering::Less | Ordering::Equal, Ordering::Greater) => Some(Signal::Buy),
             (Ordering::Greater | Ordering::Equal, Ordering::Less) => Some(Signal::Sell(None)),
@@ -99,37 +84,32 @@ impl Algorithm for IndicatorCross {
         let names = read(settings)?;
         if names != self.names {
             // The order of two values is not that of two others.
-            self.changed.extend(std::mem::take(&mut self.last).into_keys());
+            self.last.clear();
             self.names = names;
         }
         Ok(())
     }
 
     fn take_changes(&mut self) -> SavedState {
-        let changed = std::mem::take(&mut self.changed);
-        let save = |sid: String| {
-            let state = self.last.get(&sid).map(|order| self.names.save(*order)).unwrap_or_default();
-            (sid, state)
-        };
-        changed.into_iter().map(save).collect()
+        self.last.take_changes(|order| self.names.text(order))
     }
 }
 
 impl Names {
     /// The names and the order between them, such as `sma-20 < sma-50`.
-    fn save(&self, order: Ordering) -> Vec<u8> {
+    fn text(&self, order: Ordering) -> String {
         let sign = match order {
             Ordering::Less => "<",
             Ordering::Equal => "=",
             Ordering::Greater => ">",
         };
-        format!("{} {sign} {}", self.fast, self.slow).into_bytes()
+        format!("{} {sign} {}", self.fast, self.slow)
     }
 
-    /// The order of a saved state. `None`: that of other values.
-    fn restore(&self, state: &[u8]) -> Option<Ordering> {
+    /// The order of such a text. `None`: that of other values.
+    fn parse(&self, text: &str) -> Option<Ordering> {
         let orders = [Ordering::Less, Ordering::Equal, Ordering::Greater];
-        orders.into_iter().find(|order| self.save(*order) == state)
+        orders.into_iter().find(|order| self.text(*order) == text)
     }
 }
 

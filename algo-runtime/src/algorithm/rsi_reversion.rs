@@ -2,12 +2,11 @@
 //!
 //! Per symbol it keeps the RSI of the last quote that came with one. A quote without it changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use intuition_api::decimal::Value;
 
 use super::{
     Algorithm, AlgorithmSettings, Answer, Builtin, Event, FieldErrors, Parameters, Quote, SavedState, Signal,
+    last::Last,
     published::{Published, ValueName, answers, value_name_schema},
 };
 
@@ -38,31 +37,20 @@ struct Bounds {
 struct RsiReversion {
     bounds: Bounds,
     /// The RSI of each symbol's last quote that came with one, under the name in `bounds`.
-    last: BTreeMap<String, Value>,
-    changed: BTreeSet<String>,
+    last: Last<Value>,
 }
 
 impl RsiReversion {
     fn initialize(settings: &AlgorithmSettings, saved: &SavedState) -> Result<Self, FieldErrors> {
         let bounds = read(settings)?;
-        let mut last = BTreeMap::new();
-        let mut changed = BTreeSet::new();
-        for (sid, state) in saved {
-            match restore(state, &bounds.indicator) {
-                Some(value) => drop(last.insert(sid.clone(), value)),
-                // A value of another indicator is forgotten, so that it does not count when this indicator is named again.
-                None if !state.is_empty() => drop(changed.insert(sid.clone())),
-                None => {}
-            }
-        }
-        Ok(Self { bounds, last, changed })
+        let last = Last::restore(saved, |text| parse(text, &bounds.indicator));
+        Ok(Self { bounds, last })
     }
 
     fn signal(&mut self, quote: &Quote, published: &Published<'_>) -> Option<Signal> {
         let now = published.get(&self.bounds.indicator)?;
-        let before = self.last.insert(quote.sid.clone(), now);
-        self.changed.insert(quote.sid.clone());
-        let (before, Bounds { low, high, .. }) = (before?, &self.bounds);
+        let before = self.last.replace(&quote.sid, now)?;
+        let Bounds { low, high, .. } = &self.bounds;
         if before >= *low && now < *low {
             Some(Signal::Buy)
         } else if before <= *high && now > *high {
@@ -100,25 +88,20 @@ impl Algorithm for RsiReversion {
         let bounds = read(settings)?;
         if bounds.indicator != self.bounds.indicator {
             // Values of two indicators are not compared.
-            self.changed.extend(std::mem::take(&mut self.last).into_keys());
+            self.last.clear();
         }
         self.bounds = bounds;
         Ok(())
     }
 
     fn take_changes(&mut self) -> SavedState {
-        let changed = std::mem::take(&mut self.changed);
-        let save = |sid: String| {
-            let text = self.last.get(&sid).map(|value| format!("{} {value}", self.bounds.indicator));
-            (sid, text.unwrap_or_default().into_bytes())
-        };
-        changed.into_iter().map(save).collect()
+        self.last.take_changes(|value| format!("{} {value}", self.bounds.indicator))
     }
 }
 
-/// The value of a saved state, which is the name of the indicator and its value. `None`: that of another indicator.
-fn restore(state: &[u8], indicator: &ValueName) -> Option<Value> {
-    let (name, value) = std::str::from_utf8(state).ok()?.split_once(' ')?;
+/// The value of a text that names its indicator before it. `None`: that of another indicator.
+fn parse(text: &str, indicator: &ValueName) -> Option<Value> {
+    let (name, value) = text.split_once(' ')?;
     (ValueName::parse(name).as_ref() == Some(indicator)).then(|| value.parse().ok()).flatten()
 }
 

@@ -1,25 +1,19 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
     super::{
         sma_crossover,
-        tests_support::{DecideQuotes as _, indicator, quote},
+        tests_support::{BUY, DecideQuotes as _, SELL, indicator, quote, settings},
     },
     *,
 };
 
-fn settings(parameters: Value) -> AlgorithmSettings {
-    let Value::Object(parameters) = parameters else { panic!("an object") };
-    AlgorithmSettings { threshold: 0.5, parameters }
-}
-
 fn start(parameters: Value, saved: &SavedState) -> Box<dyn Algorithm> {
     BUILTIN.initialize(&settings(parameters), saved, 1).unwrap()
 }
-
-const BUY: Option<Signal> = Some(Signal::Buy);
-const SELL: Option<Signal> = Some(Signal::Sell(None));
 
 /// A quote with `a` and `b` in front of it, each where it is given.
 fn joined(sid: &str, a: &str, b: &str) -> Vec<Event> {

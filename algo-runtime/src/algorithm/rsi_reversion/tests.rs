@@ -1,21 +1,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::tests_support::{indicator, quote},
+    super::tests_support::{BUY, SELL, indicator, quote, settings},
     *,
 };
-
-fn settings(parameters: Value) -> AlgorithmSettings {
-    let Value::Object(parameters) = parameters else { panic!("an object") };
-    AlgorithmSettings { threshold: 0.5, parameters }
-}
 
 fn start(parameters: Value, saved: &SavedState) -> Box<dyn Algorithm> {
     BUILTIN.initialize(&settings(parameters), saved, 1).unwrap()
 }
-
-const BUY: Option<Signal> = Some(Signal::Buy);
-const SELL: Option<Signal> = Some(Signal::Sell(None));
 
 /// The signals at quotes of a symbol with these values of an indicator, without it where the text is empty.
 fn at(algorithm: &mut dyn Algorithm, sid: &str, name: &str, values: &[&str]) -> Vec<Option<Signal>> {
