@@ -178,7 +178,14 @@ fn check_as(manifest: &Value, rules: &KindRules<'_>) -> Vec<FieldError> {
         (Some(spec), Some(wanted)) => schema::check(wanted, spec, "spec", &mut problems),
         _ => problems.push(FieldError::new("spec", "is required")),
     }
-    problems.extend((rules.spec)(members));
+    let of_schema = problems.len();
+    for problem in (rules.spec)(members) {
+        // A rule about a value that the schema refuses would only repeat it.
+        let (known, _) = problems.split_at(of_schema);
+        if !known.iter().any(|known| known.path == problem.path) {
+            problems.push(problem);
+        }
+    }
     let broken = cel(&rules.schema.1, members, &problems);
     problems.extend(broken);
     problems.sort();

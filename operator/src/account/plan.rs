@@ -98,8 +98,6 @@ pub(crate) const fn later_setting(
 pub(crate) const RUNTIME: &[Component] = &[Component::Runtime];
 /// The bridge alone.
 pub(crate) const BRIDGE: &[Component] = &[Component::Bridge];
-/// Capability of a runtime that takes values of indicators.
-pub(crate) const INDICATORS: &str = "indicators";
 
 /// Facts about the account that earlier passes recorded in the status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -12,10 +12,7 @@ use crate::{
     account::{
         confine,
         kind::AccountKind,
-        plan::{
-            AlgorithmRef, BRIDGE, INDICATORS, LaterSetting, LiveSettings, Plan, RUNTIME, Recorded, Stored,
-            later_setting,
-        },
+        plan::{AlgorithmRef, BRIDGE, LaterSetting, LiveSettings, Plan, RUNTIME, Recorded, Stored, later_setting},
         reset,
         sources::{KnownSources, SourceProblem, Sources, Taker},
         trading_state::RequestedState,
@@ -119,7 +116,7 @@ pub fn plan(indicator: &Indicator, inputs: Inputs<'_>) -> Result<Plan, Vec<Field
 /// The settings that came after v0.1.0: all of them but the broker and the storage.
 fn later_settings(spec: &IndicatorSpec) -> Vec<LaterSetting> {
     let mut settings = vec![
-        later_setting("spec.compute", INDICATORS, RUNTIME),
+        later_setting("spec.compute", capability::INDICATORS, RUNTIME),
         later_setting("spec.compute", capability::JOINED, BRIDGE),
     ];
     settings.extend(spec.symbols.as_ref().map(|_| later_setting("spec.symbols", capability::INPUTS, RUNTIME)));

@@ -12,11 +12,11 @@ const PATTERN: &str = r"^[1-9]\d{0,3}[mhd]$";
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bars {
-    /// Length of a bar in whole minutes: a whole number with `m`, `h` or `d`, such as `1m`, `5m`, `1h` or `1d`.
+    /// Length of a bar, from `1m` to `1d`: a whole number with `m`, `h` or `d`, such as `5m`.
     pub interval: BarLength,
 }
 
-/// The length of a bar such as `1m`, `5m`, `1h` or `1d`: at least a minute.
+/// The length of a bar such as `1m`, `5m`, `1h` or `1d`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BarLength {
     /// As written.
@@ -30,7 +30,7 @@ impl BarLength {
         &self.text
     }
 
-    /// The length in minutes, at most that of 9,999 days.
+    /// The length in minutes.
     pub const fn minutes(&self) -> u32 {
         self.minutes
     }

@@ -1,16 +1,12 @@
 //! Rules of an `Indicator` that neither the schema nor CEL can express.
 
-mod parameters;
-
-use std::collections::BTreeSet;
-
+use indicators::Settings;
 use intuition_api::topic::{self, OwnTopics};
-use intuition_common::civil;
 use serde_json::{Map, Value};
 
 use super::{
     FieldError,
-    rules::{DEFAULT_NAMESPACE, filter_problem, listed, twice},
+    rules::{DEFAULT_NAMESPACE, filter_problem, listed},
 };
 use crate::INDICATOR_KIND;
 
@@ -26,12 +22,7 @@ pub(super) fn spec(manifest: &Map<String, Value>, prefix: &str) -> Vec<FieldErro
     let mut problems = Vec::new();
     problems.extend(source(manifest, spec, prefix));
     listed(spec, "spec", &mut problems);
-    compute(spec, &mut problems);
-    let zone = spec.pointer("/session/timeZone").and_then(Value::as_str);
-    if let Some(zone) = zone.filter(|zone| !zone.is_empty() && civil::zone(zone).is_none()) {
-        let message = format!("must be a time zone such as America/New_York, is {zone:?}");
-        problems.push(FieldError::new("spec.session.timeZone", message));
-    }
+    problems.extend(settings(spec));
     problems
 }
 
@@ -58,23 +49,10 @@ fn selects_indicators(filter: &str, prefix: &str) -> bool {
     ["joined", "values/#"].iter().any(|end| topic::overlap(filter, &format!("{base}/{end}")))
 }
 
-fn compute(spec: &Value, problems: &mut Vec<FieldError>) {
-    let mut names = BTreeSet::new();
-    for (index, entry) in spec.get("compute").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let path = format!("spec.compute[{index}]");
-        if let Some(name) = entry.get("name") {
-            problems.extend(twice(name, format!("{path}.name"), &mut names));
-        }
-        let kind = entry.get("type").and_then(Value::as_str);
-        let none = Map::new();
-        let given = match entry.get("parameters") {
-            None => &none,
-            Some(Value::Object(given)) => given,
-            // Not an object: a problem of the schema.
-            Some(_) => continue,
-        };
-        if let Some(kind) = kind {
-            parameters::check(kind, given, &format!("{path}.parameters"), problems);
-        }
-    }
+/// Problems of the members that the runtime reads, by the rules of the runtime.
+fn settings(spec: &Value) -> Vec<FieldError> {
+    let member = |name: &str| Some((name.to_owned(), spec.get(name).filter(|value| !value.is_null())?.clone()));
+    let members: Map<_, _> = ["compute", "bars", "session"].into_iter().filter_map(member).collect();
+    let violations = Settings::parse(&members).err().unwrap_or_default().into_iter();
+    violations.map(|violation| FieldError::new(format!("spec.{}", violation.path), violation.message)).collect()
 }

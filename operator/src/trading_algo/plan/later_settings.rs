@@ -4,7 +4,7 @@ use intuition_api::capability;
 use intuition_resources::{ChannelSource, Input, TradingAlgoSpec};
 
 use crate::{
-    account::plan::{BRIDGE, INDICATORS, LaterSetting, RUNTIME, later_setting as at},
+    account::plan::{BRIDGE, LaterSetting, RUNTIME, later_setting as at},
     names::Component,
 };
 
@@ -34,7 +34,7 @@ const SETTINGS: [(LaterSetting, IsUsed); 10] = [
     (at("spec.channels.from[].staleAfter", capability::QUOTE_AGE, RUNTIME), |spec| {
         sources(spec).any(|source| source.stale_after.is_some())
     }),
-    (at(INDICATOR, INDICATORS, RUNTIME), |spec| sources(spec).any(|source| source.indicator.is_some())),
+    (at(INDICATOR, capability::INDICATORS, RUNTIME), |spec| sources(spec).any(|source| source.indicator.is_some())),
     (at(INDICATOR, capability::JOINED, BRIDGE), |spec| sources(spec).any(|source| source.indicator.is_some())),
     (at("spec.storage.retain", capability::RETENTION, RUNTIME), |spec| spec.storage.retain.is_some()),
 ];
