@@ -1,9 +1,11 @@
 //! A quote with the indicators that include it, and the value of one indicator, as JSON.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use intuition_api::{
     indicator::ONLY_VALUE,
-    quote::interval_text,
+    quote::{QuoteDetails, interval_text},
     v1::{Indicator, IndicatorValue, Joined},
 };
 use intuition_common::clock::rfc3339_micros;
@@ -44,22 +46,21 @@ struct QuoteView<'a> {
     time: String,
     #[serde(flatten)]
     identity: IdentityView<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    open: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    high: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    low: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    volume: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ask: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    interval: Option<String>,
+    #[serde(flatten)]
+    details: DetailsView<'a>,
+}
+
+/// The values beside the price that the quote has.
+struct DetailsView<'a>(Option<&'a QuoteDetails>);
+
+impl Serialize for DetailsView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let decimals = self.0.map(QuoteDetails::decimals).into_iter().flatten();
+        let decimals = decimals.filter_map(|(name, text)| Some((name, Cow::Borrowed(text?))));
+        let interval = self.0.and_then(|details| details.interval_micros);
+        let interval = interval.map(|micros| ("interval", Cow::Owned(interval_text(micros))));
+        serializer.collect_map(decimals.chain(interval))
+    }
 }
 
 /// An element of the array.
@@ -123,30 +124,18 @@ fn indicator_view<'a>(joined: &'a Joined, indicator: &'a Indicator) -> Indicator
 
 fn quote_view(joined: &Joined) -> Option<QuoteView<'_>> {
     let quote = joined.quote.as_ref()?;
-    let details = quote.details.as_deref();
-    let text = |text: fn(&intuition_api::quote::QuoteDetails) -> &Option<String>| {
-        details.and_then(|details| text(details).as_deref())
-    };
     Some(QuoteView {
         sid: &quote.sid,
         quote: &quote.price,
         time: rfc3339_micros(quote.time_micros),
         identity: identity(joined),
-        size: text(|details| &details.size),
-        open: text(|details| &details.open),
-        high: text(|details| &details.high),
-        low: text(|details| &details.low),
-        volume: text(|details| &details.volume),
-        bid: text(|details| &details.bid),
-        ask: text(|details| &details.ask),
-        interval: details.and_then(|details| details.interval_micros).map(interval_text),
+        details: DetailsView(quote.details.as_deref()),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use intuition_api::{
-        quote::QuoteDetails,
         topic::OwnTopics,
         v1::{Quote, outbox_entry::Content, tick},
     };

@@ -13,8 +13,8 @@ use crate::ledger::{Changes, LedgerId, LedgerIds, OutboxContent, OutboxPage, Out
 
 /// Version of the format with the tables `outbox_done` and `ledger_ids`.
 pub(super) const SINCE: i64 = 5;
-/// Version of the format whose outbox takes quotes with indicators. The first of them raises `min_reader`, since a release before
-/// cannot read its row.
+/// First version of the format with quotes and their indicators in the outbox. The first such row raises `min_reader`, since a release before
+/// cannot read it.
 pub(super) const JOINED_SINCE: i64 = 7;
 /// Their kind in the table.
 const JOINED: &str = "joined";

@@ -6,7 +6,7 @@ use super::*;
 
 const NOT_AUTHORIZED: Code = Code { value: 0x87, name: "NotAuthorized" };
 
-/// A commit with one quote of the symbol A, at this position, with an indicator whose value is the position.
+/// A commit with a quote of the symbol A and an indicator. The position is also the indicator's value.
 fn joined(position: u64) -> Message {
     let value = IndicatorValue { name: "value".to_owned(), value: position.to_string() };
     let (sid, time_micros) = ("A".to_owned(), BEGINNING);
