@@ -192,8 +192,8 @@ fn builtins_are_listed_without_any_server() {
     );
     assert!(lines.contains(&"    fast  integer, default 20, 1 to 9999: quotes in the fast average"), "{lines:#?}");
 
-    let named = lines.iter().find(|line| line.starts_with("    indicator  ")).unwrap();
-    assert!(named.starts_with("    indicator  string, for example \"rsi-14\", matching ^"), "{named}");
+    let row = lines.iter().find(|line| line.starts_with("    indicator  ")).unwrap();
+    assert!(row.starts_with("    indicator  string, for example \"rsi-14\", matching ^"), "{row}");
 
     let (listing, code) = object(&[]);
     assert_eq!((code, &listing["backends"]), (Some(0), &json!([])));

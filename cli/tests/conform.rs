@@ -61,7 +61,6 @@ enum Fault {
     NeedsPositiveValues,
     LosesIndicators,
     SignalsIndicators,
-    RejectsIndicators,
     DiesAtReconfigure,
     SharesState,
     DescribesWhenIdle,
@@ -171,7 +170,6 @@ fn mistake_indicators(fault: Fault, batch: &EventBatch, results: &mut Vec<EventR
             Fault::SignalsIndicators => {
                 result.signals.push(Signal { event, side: Side::Buy.into(), quantity: String::new() });
             }
-            Fault::RejectsIndicators => result.reject.push_str("this is no quote"),
             Fault::LosesIndicators => results.retain(|result| result.event != event),
             _ => {}
         }
@@ -435,7 +433,6 @@ fn each_way_to_break_the_contract_fails_its_own_check_alone() {
         (Fault::NeedsPositiveValues, "indicators"),
         (Fault::LosesIndicators, "indicators"),
         (Fault::SignalsIndicators, "indicators"),
-        (Fault::RejectsIndicators, "indicators"),
         (Fault::DiesAtReconfigure, "reconfigure"),
         (Fault::SharesState, "accounts"),
         (Fault::DescribesWhenIdle, "describe-busy"),

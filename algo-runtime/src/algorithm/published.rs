@@ -50,9 +50,10 @@ impl fmt::Display for ValueName {
 pub(super) struct Published<'a>(Vec<&'a Indicator>);
 
 impl Published<'_> {
-    /// The value of that name. `None`: it did not come with the quote.
+    /// The value of that name. `None`: it did not come with the quote. Values whose own quote is missing may stand in front of
+    /// those of this quote, so that the last ones count.
     pub(super) fn get(&self, name: &ValueName) -> Option<Value> {
-        let indicator = self.0.iter().find(|indicator| indicator.name == name.indicator)?;
+        let indicator = self.0.iter().rev().find(|indicator| indicator.name == name.indicator)?;
         indicator.values.iter().find(|(value, _)| *value == name.value).map(|(_, value)| *value)
     }
 }
@@ -115,6 +116,7 @@ mod tests {
     #[test]
     fn quote_gets_the_indicators_in_front_of_it_and_each_event_an_answer() {
         let events = [
+            indicator("GOOG", "sma-20", &[("value", "9")]),
             indicator("GOOG", "sma-20", &[("value", "1")]),
             indicator("GOOG", "macd", &[("line", "2"), ("signal", "-3")]),
             indicator("AAPL", "rsi-14", &[("value", "4")]),
@@ -134,6 +136,6 @@ mod tests {
         assert_eq!(seen, [("GOOG".to_owned(), both), ("AAPL".to_owned(), none())]);
         let buy = Answer::from(Some(Signal::Buy));
         let none = Answer::default;
-        assert_eq!(answers, [none(), none(), none(), buy.clone(), buy, none()]);
+        assert_eq!(answers, [none(), none(), none(), none(), buy.clone(), buy, none()]);
     }
 }

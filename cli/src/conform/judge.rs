@@ -104,7 +104,7 @@ pub(crate) fn result(number: u64, events: &[InputEvent], result: &EventBatchResu
     let indicators = numbers(events, |kind| matches!(kind, Kind::Indicator(_)));
     for result in &result.results {
         if indicators.contains(&result.event) {
-            violations.extend(untraded(result, Row::Indicators, "an indicator"));
+            violations.extend(untraded(result));
         } else {
             violations.extend(signals(result, &quotes));
         }
@@ -210,19 +210,20 @@ pub(crate) fn publications(publications: &[Publication]) -> Vec<Violation> {
 
 /// An event of a kind that nobody knows: all that may come of it is its number.
 pub(crate) fn passed_over(result: &EventResult) -> Option<Violation> {
-    untraded(result, Row::UnknownKinds, "of an unknown kind")
-}
-
-/// An event that cannot be traded: all that may come of it is its number.
-fn untraded(result: &EventResult, row: Row, kind: &str) -> Option<Violation> {
     let EventResult { event, signals, reject } = result;
     let came = match (signals.len(), reject.as_str()) {
         (0, "") => return None,
-        (0, reject) => format!("EventResult of event {event}, {kind}, has the reject {}", shown(reject)),
-        (1, _) => format!("EventResult of event {event}, {kind}, has a signal"),
-        (count, _) => format!("EventResult of event {event}, {kind}, has {count} signals"),
+        (0, reject) => format!("EventResult of event {event}, of an unknown kind, has the reject {}", shown(reject)),
+        (count, _) => format!("EventResult of event {event}, of an unknown kind, has {count} signals"),
     };
-    Some(Violation::new(row, came))
+    Some(Violation::new(Row::UnknownKinds, came))
+}
+
+/// Values of an indicator, which may be rejected and cannot be traded.
+fn untraded(result: &EventResult) -> Option<Violation> {
+    let EventResult { event, signals, .. } = result;
+    let came = format!("EventResult of event {event}, an indicator, has signals: {}", signals.len());
+    (!signals.is_empty()).then(|| Violation::new(Row::Indicators, came))
 }
 
 /// What decides about an event: what has to be the same where the same is asked again. The text of a reject is not.

@@ -155,8 +155,8 @@ impl Row {
             }
             Self::Indicators => {
                 "the values of indicators are events in front of the quote that they include, in the same batch: up to 32 indicators \
-                 with up to 8 values of 16 digits before and 10 after the point and a sign. Each is answered by an EventResult with \
-                 the event's number and nothing else, since only a quote can be traded"
+                 with up to 8 values of 16 digits before and 10 after the point and a sign. Each is answered by an EventResult \
+                 without signals, since only a quote can be traded"
             }
             Self::Reconfigure => {
                 "Reconfigure is answered by `reconfigured`: accepted, with the channels wanted from here on or none for no \

@@ -94,11 +94,15 @@ def test_a_quote_has_the_values_that_stand_directly_in_front_of_it(client: Clien
         indicator(7, "indicators:A", "rsi-14", value="70"),
         quote(8, "indicators:B"),
         quote(9, "indicators:A"),
+        # Values whose own quote is missing; those of the quote come behind them.
+        indicator(10, "indicators:A", "sma-20", value="1"),
+        indicator(11, "indicators:A", "sma-20", value="2"),
+        quote(12, "indicators:A"),
     ]
     result = stream.ask(batch=contract.EventBatch(number=1, events=events)).result
     assert [(one.event, list(one.signals), one.reject) for one in result.results] == [(event.event, [], "") for event in events]
     both = {"sma-20": {"value": "-0.0000000001"}, "macd": {"line": "9999999999999999.9999999999", "signal": "1.50"}}
-    assert told(result) == [both, {}, {"sma-20": {"value": "5"}}, {}]
+    assert told(result) == [both, {}, {"sma-20": {"value": "5"}}, {}, {"sma-20": {"value": "2"}}]
 
 
 def test_values_of_one_batch_do_not_reach_the_quotes_of_the_next(client: Client) -> None:

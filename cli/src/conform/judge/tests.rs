@@ -106,16 +106,16 @@ fn indicators_cannot_be_traded_in_any_batch() {
         result(7, &batch, &answer)
     };
     assert_eq!(judged(1, &[wish(2, Side::Buy, "")], ""), []);
+    assert_eq!(judged(0, &[], "no values"), []);
     for (at, signals, reject, row, came) in [
-        (0, vec![wish(1, Side::Buy, "")], "", Row::Indicators, "EventResult of event 1, an indicator, has a signal"),
+        (0, vec![wish(1, Side::Buy, "")], "", Row::Indicators, "EventResult of event 1, an indicator, has signals: 1"),
         (
             0,
             vec![wish(2, Side::Buy, ""); 2],
             "",
             Row::Indicators,
-            "EventResult of event 1, an indicator, has 2 signals",
+            "EventResult of event 1, an indicator, has signals: 2",
         ),
-        (0, vec![], "no quote", Row::Indicators, "EventResult of event 1, an indicator, has the reject \"no quote\""),
         (1, vec![wish(1, Side::Buy, "")], "", Row::Signals, "Signal.event is 1, the batch has the quote 2 alone"),
     ] {
         assert_eq!(judged(at, &signals, reject), [Violation::new(row, came)]);
