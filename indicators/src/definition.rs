@@ -116,7 +116,7 @@ pub enum Definition {
 }
 
 impl Definition {
-    /// Reads the parameters of a type at `path`. Adds what violates a rule to `violations`; `None`: something did.
+    /// Reads the parameters of a type at `path`. Adds each violation of a rule to `violations`, and returns `None` where there is one.
     pub(crate) fn parse(
         kind: &str,
         parameters: &Map<String, Value>,

@@ -10,7 +10,7 @@ use crate::{
     sample::Sample,
 };
 
-/// First byte of a saved state. Another one: another form.
+/// First byte of a saved state. Each form of the state has its own.
 const VERSION: u8 = 1;
 
 /// The values of an indicator at a sample, each with its name, in the order of [`Definition::value_names`].
@@ -42,7 +42,7 @@ impl Indicator {
         Self(Box::new(computation))
     }
 
-    /// Takes the next sample, in the order of delivery, whatever its time. Returns the values that include it, or `None` while
+    /// Takes the next sample, in the order of delivery: times need not rise. Returns the values that include it, or `None` while
     /// the indicator is not ready, or where a value has more digits than [`Value`].
     pub fn push(&mut self, sample: &Sample) -> Option<Values> {
         self.0.push(sample)

@@ -1,8 +1,8 @@
 //! The indicators of one symbol, its open bar, and the bytes that both are saved as.
 //!
 //! The bytes are a version, the length of a bar, the open bar, and each indicator's state behind the text of its definition. Under
-//! other settings an indicator whose definition is the same goes on; the others begin anew. With another length of a bar, all
-//! begin anew.
+//! other settings, an indicator of the same definition goes on, and the others begin anew. Another length of the bars begins
+//! all of them anew.
 
 use std::collections::BTreeMap;
 
