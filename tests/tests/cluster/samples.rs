@@ -12,7 +12,7 @@ use e2e::cluster::{
     broker::Broker,
     environment, in_namespace,
     namespace::Namespace,
-    object::{ALGORITHM, TRADING_ALGO, text},
+    object::{ALGORITHM, INDICATOR, Kind, TRADING_ALGO, text},
 };
 use serde_json::{Value, json};
 
@@ -156,7 +156,8 @@ fn names_the_field(refusal: &str, expected: &str) -> anyhow::Result<()> {
 async fn is_refused_in_status(namespace: &Namespace, sample: &Value, expected: &str) -> anyhow::Result<()> {
     let sample = placed(sample, namespace)?;
     namespace.apply(&sample).await?;
-    let kind = if text(&sample, "/kind") == ALGORITHM.name { ALGORITHM } else { TRADING_ALGO };
+    let is_it = |kind: &Kind| text(&sample, "/kind") == kind.name;
+    let kind = [ALGORITHM, INDICATOR].into_iter().find(is_it).unwrap_or(TRADING_ALGO);
     let algo = Algo::applied_as(namespace, kind, text(&sample, "/metadata/name"));
     let message = algo.shows("Accepted", "False", "InvalidSpec").await?;
     // Also where it names another resource of the sample's own namespace.
