@@ -68,7 +68,7 @@ fn the_examples_fit_the_resource_definitions() -> anyhow::Result<()> {
         let (manifest, _) = manifest.split_once("    EOF\n").context("the notes' manifest has no end")?;
         manifests.push(manifest.to_owned());
     }
-    ensure!(manifests.len() == 5);
+    ensure!(manifests.len() == 6);
     tools::run("kubeconform", &["-strict", "-schema-location", &location], &manifests.join("\n---\n"))?.successful()?;
     Ok(())
 }

@@ -136,7 +136,6 @@ fn by_default_pods_reach_broker_and_directory_but_not_the_operator() -> anyhow::
         bridge -> mosquitto 1883 yes
         feed -> mosquitto 1883 yes
         indicator bridge -> mosquitto 1883 yes
-        indicator runtime -> mosquitto 1883 no
         bridge elsewhere -> mosquitto 1883 yes
         publisher -> mosquitto 1883 yes
         neighbour -> mosquitto 1883 yes
@@ -209,6 +208,8 @@ fn with_namespaces_named_others_are_not_reached() -> anyhow::Result<()> {
         bridge -> mosquitto 1883 yes
         bridge elsewhere -> mosquitto 1883 no
         feed elsewhere -> mosquitto 1883 no
+        indicator bridge -> mosquitto 1883 yes
+        indicator runtime -> mosquitto 1883 no
         ",
     )
 }
