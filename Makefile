@@ -15,7 +15,7 @@ SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!.*(bash|/sh)$$') tests/clus
 CLUSTER_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/intuition/cluster
 E2E_FIGURES := $(CURDIR)/target/e2e-figures.txt
 SDK_VENV := $(abspath $(or $(CARGO_TARGET_DIR),target))/sdk-python
-GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md)) docs/connect-a-market.md docs/warm-up-from-a-file.md
+GUIDES = $(filter-out %/README.md,$(wildcard docs/write-an-algorithm/*.md)) docs/connect-a-market.md docs/warm-up-from-a-file.md docs/indicators.md
 SIMULATE := $(CARGO) --config tests/simulation/optimised.toml run --quiet --package simulation --
 PLANTED := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/simulation/rustc-planted
 SIMULATE_PLANTED := $(PLANTED) $(SIMULATE)

@@ -64,11 +64,6 @@ pub(crate) fn derive(
     }
     if let Some(Ok(account)) = report.map(|report| &report.account) {
         take(&mut status, account);
-        let publishes_quotes =
-            matches!(outcome, Outcome::Observed(seen, _) if !seen.plan.live_settings.parameters.contains_key(BARS));
-        if publishes_quotes {
-            status.published = Some(published(account));
-        }
     }
     Derived { status, events, rollout: rollout(parts.worst([])) }
 }
@@ -82,20 +77,17 @@ fn findings(parts: &Parts) -> Vec<(&'static str, Finding)> {
     all
 }
 
-/// The parameter of the algorithm with which it publishes bars in place of quotes.
-const BARS: &str = "bars";
-
 /// The account in the status. Without an answer it stays as it was.
 fn take(status: &mut IndicatorStatus, account: &AccountResponse) {
     status.effective_generation = Some(account.effective_generation);
     status.ledger_id = Some(account.ledger_id.clone()).filter(|id| !id.is_empty());
+    status.published = Some(published(account));
     status.missing = Some(number(counted(account, "gaps")));
 }
 
-/// Joined messages that the broker has: one for each quote that values were computed from. Unpublished entries of another kind
-/// count as if they were joined messages.
+/// Joined messages that the broker has. Unpublished entries of another kind count as if they were joined messages.
 fn published(account: &AccountResponse) -> i64 {
-    number(counted(account, "noSignal").saturating_sub(account.unpublished))
+    number(counted(account, "joined").saturating_sub(account.unpublished))
 }
 
 /// The counter of this name, of all reasons and channels together.

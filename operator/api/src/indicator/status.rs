@@ -29,7 +29,7 @@ pub struct IndicatorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub topic: Option<String>,
-    /// Messages that the broker has on the joined topic. Absent with `bars`.
+    /// Messages that the broker has on the joined topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub published: Option<i64>,

@@ -60,7 +60,7 @@ fn account(capabilities: &[&str]) -> AccountResponse {
         capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
         bridge_capabilities: vec!["joined".to_owned()],
         trading: Some(Trading { generation: GENERATION, ..Trading::default() }),
-        counters: vec![of_channel, counter("gaps", 2), counter("noSignal", 42)],
+        counters: vec![of_channel, counter("gaps", 2), counter("joined", 42)],
         unpublished: 2,
         ..AccountResponse::default()
     }
@@ -114,13 +114,6 @@ fn an_indicator_that_publishes_is_ready_and_has_no_trading_state() {
     assert_eq!((status.published, status.missing, status.effective_generation), (Some(40), Some(2), Some(GENERATION)));
     assert_eq!(status.ledger.as_ref().unwrap().claim_name, "trend-indicator-ledger");
     assert!(derived.rollout == Rollout::Settled);
-}
-
-#[test]
-fn bars_are_not_counted_as_quotes() {
-    let plan = planned_with(&json!({ "bars": { "interval": "1m" } }));
-    let seen = observation(&plan, &["sources", "indicators"]);
-    assert_eq!(derived(&Outcome::Observed(&seen, "n/btc"), None).status.published, None);
 }
 
 #[test]
