@@ -71,7 +71,7 @@ pub(crate) struct Summary {
 }
 
 /// Summary of one indicator in this run.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct IndicatorSummary<'a> {
     /// The account, `<namespace>/indicator.<name>`.
