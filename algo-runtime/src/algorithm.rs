@@ -35,7 +35,7 @@ pub struct Quote {
     pub details: Option<Box<Details>>,
 }
 
-/// Something that an algorithm is told.
+/// An event that reaches an algorithm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A quote, which can be traded.

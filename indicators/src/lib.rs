@@ -6,8 +6,8 @@
 //!   its state as bytes.
 //!
 //! Values over a window of samples are computed in integers, so that no error ever accumulates: `window`, `extreme`, `exact`.
-//! Recursive ones are computed in binary floating point with additions, multiplications and divisions alone, whose
-//! results are the same on every machine: `binary`. Nothing here does I/O or reads a clock.
+//! Recursive ones are computed in binary floating point with additions, multiplications and divisions alone, which
+//! have the same results on every machine: `binary`. Nothing here does I/O or reads a clock.
 
 mod averages;
 mod binary;

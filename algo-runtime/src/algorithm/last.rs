@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::SavedState;
 
-/// What an algorithm keeps of each symbol's last quote. Its text names the published values that it was made of, so that those of
-/// other names are not taken for it.
+/// A state of each symbol after its last quote. The text of a state names the published values that it was made of, so that an algorithm
+/// does not compare it with values of other names.
 #[derive(Debug)]
 pub(super) struct Last<T> {
     values: BTreeMap<String, T>,

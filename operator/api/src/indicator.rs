@@ -98,7 +98,7 @@ pub struct IndicatorSpec {
 }
 
 impl IndicatorSpec {
-    /// The parameters of the algorithm `indicators`: the members of the spec that say what to compute, as they are.
+    /// The parameters of the algorithm `indicators`: the members `compute`, `bars` and `session` of the spec, as they are.
     pub fn parameters(&self) -> serde_json::Result<Map<String, Value>> {
         let mut parameters = Map::new();
         parameters.insert("compute".to_owned(), to_value(&self.compute)?);

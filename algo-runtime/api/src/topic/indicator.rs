@@ -2,7 +2,7 @@
 
 use super::symbol_level;
 
-/// What the name of an indicator's account begins with. No other account has a name with a dot.
+/// Beginning of the name of an indicator's account. No other account has a name with a dot.
 const ACCOUNT_PREFIX: &str = "indicator.";
 
 /// The topics of one indicator: `<prefix>/<namespace>/indicator.<name>/...`.
