@@ -134,3 +134,17 @@ fn a_source_that_is_in_no_manifest_is_named() {
         assert!(output.status.code() == Some(2) && stderr.contains(complaint), "{stderr}");
     }
 }
+
+#[test]
+fn quotes_that_come_beside_their_joined_topic_are_noted() {
+    let folder = TempDir::new().unwrap();
+    let both = BEHIND.replace("channels: {", "channels: {subscribe: [quotes], ");
+    let manifests = [manifest(&folder, "Indicator", "trend", INDICATOR), manifest(&folder, "TradingAlgo", "b", &both)];
+    let output = run(&manifests.each_ref().map(PathBuf::as_path), &quotes(&folder, 10), &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let note = "default/b: quotes and intuition/default/indicator.trend/joined both have the quotes, so that each is decided twice: leave quotes out";
+    assert!(stderr.contains(note), "{stderr}");
+    let lines = lines(&output);
+    let summary = lines.iter().find_map(|line| line.get("summary")).unwrap();
+    assert_eq!(summary["ticks"], 20, "{summary}");
+}

@@ -1,8 +1,8 @@
 //! The accounts of a run: those of the algorithms and those of the indicators, with their channels in this run. Pure.
 
-use algo_runtime::settings::AlgorithmRef;
+use algo_runtime::settings::{AlgorithmRef, Settings};
 use bridge::MqttConfig;
-use intuition_api::topic::{IndicatorTopics, PREFIX};
+use intuition_api::topic::{IndicatorTopics, PREFIX, overlap};
 use intuition_resources::{Indicator, TradingAlgo};
 
 use super::{
@@ -65,10 +65,32 @@ pub(super) fn of(
         note_absent(&account, absent, has_broker, &mut notes)?;
         let settings = settings::of(&algo, plan, decider)
             .map_err(|error| RunError::local(account.clone(), LocalError::UsePortfolio(error)))?;
+        notes.extend(quotes_twice(&settings, &accounts));
         let decisions_topic = channels.and_then(|channels| channels.publish.clone());
         accounts.push(Account { settings, decisions_topic, joined_topic: None });
     }
     Ok((accounts, notes))
+}
+
+/// A sentence about each indicator of the run with quotes that an account takes from another topic too. The joined topic of an indicator
+/// with bars has no quotes.
+fn quotes_twice(settings: &Settings, accounts: &[Account]) -> Vec<String> {
+    let filters = settings.subscribe.as_deref().unwrap_or_default();
+    let twice = |indicator: &Account| {
+        let joined =
+            indicator.joined_topic.as_ref().filter(|joined| filters.iter().any(|filter| overlap(filter, joined)))?;
+        let raw = indicator.settings.subscribe.as_deref().unwrap_or_default();
+        let other =
+            filters.iter().find(|filter| !overlap(filter, joined) && raw.iter().any(|raw| overlap(filter, raw)))?;
+        let has_quotes = !indicator.settings.live.parameters.contains_key("bars");
+        has_quotes.then(|| {
+            format!(
+                "{}: {other} and {joined} both have the quotes, so that each is decided twice: leave {other} out",
+                settings.account
+            )
+        })
+    };
+    accounts.iter().filter_map(twice).collect()
 }
 
 /// Joined topics in a cluster, each with that of the run.
