@@ -65,9 +65,16 @@ pub(crate) struct Summary {
     realised: String,
     /// Time from the first quote to the end, to the millisecond.
     seconds: f64,
-    /// Of an indicator's account: the messages with quotes and their values. `None`: the account trades.
+    /// Of an indicator's account. `None`: the account trades.
     #[serde(skip)]
-    joined: Option<u64>,
+    joined: Option<Joined>,
+}
+
+/// Counts of an indicator's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Joined {
+    messages: u64,
+    late: u64,
 }
 
 /// Summary of one indicator in this run.
@@ -81,6 +88,8 @@ struct IndicatorSummary<'a> {
     joined: u64,
     dead_lettered: u64,
     not_listed: u64,
+    /// Quotes that were older than the open bar of their symbol.
+    late: u64,
     gaps: u64,
 }
 
@@ -158,16 +167,17 @@ impl Summary {
             invested: account.invested.clone(),
             realised: account.realised.clone(),
             seconds: (elapsed.as_secs_f64() * 1e3).round() / 1e3,
-            joined: topic::is_indicator_account(&account.account).then(|| counted(counter::JOINED)),
+            joined: topic::is_indicator_account(&account.account)
+                .then(|| Joined { messages: counted(counter::JOINED), late: counted(counter::LATE) }),
         }
     }
 
     /// The summary of an indicator's account; `None`: the account trades.
     fn of_indicator(&self) -> Option<IndicatorSummary<'_>> {
         let Self { algo: account, ticks, dead_lettered, not_listed, gaps, .. } = self;
-        let joined = self.joined?;
+        let Joined { messages: joined, late } = self.joined?;
         let (ticks, dead_lettered, not_listed, gaps) = (*ticks, *dead_lettered, *not_listed, *gaps);
-        Some(IndicatorSummary { account, ticks, joined, dead_lettered, not_listed, gaps })
+        Some(IndicatorSummary { account, ticks, joined, dead_lettered, not_listed, late, gaps })
     }
 }
 
@@ -344,8 +354,8 @@ fn table(summaries: &[&Summary]) -> String {
 }
 
 fn indicator_line(summary: IndicatorSummary<'_>) -> String {
-    let IndicatorSummary { account, joined, dead_lettered, not_listed, gaps, .. } = summary;
-    let counts = [(dead_lettered, "dead-lettered"), (not_listed, "not listed"), (gaps, "missing")];
+    let IndicatorSummary { account, joined, dead_lettered, not_listed, late, gaps, .. } = summary;
+    let counts = [(dead_lettered, "dead-lettered"), (not_listed, "not listed"), (late, "late"), (gaps, "missing")];
     let rest = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
     format!("{account}: {joined} quotes published with their values{}\n", rest.collect::<String>())
 }

@@ -75,7 +75,7 @@ pub(crate) fn command(args: &RunArgs) -> ExitCode {
         None => validate::check(&args.manifests, args.algorithm_address.is_none()),
     };
     let (feeds, indicators) = (std::mem::take(&mut checked.feeds), std::mem::take(&mut checked.indicators));
-    let deciders = deciders::of(checked, args);
+    let deciders = deciders::of(checked, args, !indicators.is_empty());
     let algos = match deciders {
         Ok(algos) => algos,
         Err(problems) => return validate::tell(&problems),

@@ -114,6 +114,16 @@ fn bars_of_an_indicator_are_decided_in_place_of_the_quotes() {
 }
 
 #[test]
+fn an_indicator_runs_without_an_algorithm() {
+    let folder = TempDir::new().unwrap();
+    let indicator = manifest(&folder, "Indicator", "trend", INDICATOR);
+    let lines = lines(&run(&[&indicator], &quotes(&folder, 10), &[]));
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    let shown = ["ticks", "joined", "late"].map(|name| line["indicator"][name].as_u64().unwrap());
+    assert_eq!(shown, [10, 10, 0], "{line}");
+}
+
+#[test]
 fn a_source_that_is_in_no_manifest_is_named() {
     let folder = TempDir::new().unwrap();
     let feed = quotes(&folder, 10);

@@ -8,12 +8,16 @@ use crate::{
     validate::{Checked, Served},
 };
 
-/// Each manifest with its algorithm, or all problems.
-pub(super) fn of(checked: Checked, args: &RunArgs) -> Result<Vec<(TradingAlgo, AlgorithmRef)>, Vec<String>> {
+/// Each manifest with its algorithm, or all problems. `has_indicators`: the run has something to do without an algorithm.
+pub(super) fn of(
+    checked: Checked,
+    args: &RunArgs,
+    has_indicators: bool,
+) -> Result<Vec<(TradingAlgo, AlgorithmRef)>, Vec<String>> {
     let Checked { algos, algorithms, mut problems, .. } = checked;
     let mut run = Vec::new();
-    if algos.is_empty() && problems.is_empty() {
-        problems.push("nothing to run: none of the manifests is a TradingAlgo".to_owned());
+    if algos.is_empty() && !has_indicators && problems.is_empty() {
+        problems.push("nothing to run: none of the manifests is a TradingAlgo or an Indicator".to_owned());
     }
     for (place, algo) in algos {
         let decider = match &args.algorithm_address {
