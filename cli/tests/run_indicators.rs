@@ -128,14 +128,14 @@ fn a_source_that_is_in_no_manifest_is_named() {
     let folder = TempDir::new().unwrap();
     let feed = quotes(&folder, 10);
     let behind = manifest(&folder, "TradingAlgo", "b", BEHIND);
-    let fed = manifest(&folder, "Indicator", "fed", &INDICATOR.replace("topic: quotes", "feed: market"));
+    let unfed = manifest(&folder, "Indicator", "fed", &INDICATOR.replace("topic: quotes", "feed: market"));
     for (manifests, complaint) in [
         (
             vec![behind.as_path()],
             "default/b: spec.channels.from names Indicator default/trend, which is in none of the manifests",
         ),
         (
-            vec![fed.as_path(), behind.as_path()],
+            vec![unfed.as_path(), behind.as_path()],
             "default/indicator.fed: spec.from.feed names Feed default/market, which is in none",
         ),
     ] {
