@@ -1,5 +1,7 @@
 //! A pass over an account: claim, build, apply, look and ask.
 
+use std::time::Duration;
+
 use intuition_resources::Ledger;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt as _;
@@ -18,10 +20,24 @@ use crate::{
         owner::Owner,
     },
     names::Component,
-    reconcile::error::ReconcileError,
+    reconcile::{error::ReconcileError, requeue::RequeuePolicy},
     settings::Settings,
     workload::pod_state::PodState,
 };
+
+/// Passes over a stalled object are this many times rarer than over a settled one.
+const STALLED_FACTOR: u32 = 3;
+
+/// The delays between two passes over an account that nothing wakes.
+pub(crate) fn delays(resync: Duration) -> RequeuePolicy {
+    RequeuePolicy {
+        settled: resync,
+        degraded: resync,
+        stalled: resync * STALLED_FACTOR,
+        // The change that ends this wakes the controller: the pod becomes ready.
+        polls_degraded: false,
+    }
+}
 
 /// The accounts of one kind.
 pub(crate) struct Accounts {

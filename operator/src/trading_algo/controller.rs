@@ -10,13 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::TradingAlgoReconciler;
 use crate::{
     account::{
-        apply::{
-            Cluster,
-            caches::{self, Streams},
-        },
+        apply::{Cluster, caches},
         ask::Asker,
         kind::AccountKind,
-        pass::Accounts,
+        pass::{Accounts, delays},
         source_cache::SourceCache,
         source_watch::{takers_of_feed, takers_of_indicator},
     },
@@ -24,15 +21,13 @@ use crate::{
     reconcile::{
         change_filter::ChangeFilter,
         context::{Context, OperatorContext},
-        requeue::{RequeuePolicy, RequeueState},
-        watch::{self, labelled_for, watch_others},
+        requeue::RequeueState,
+        watch::{self, watch_others},
     },
     workload::broker_login::BrokerLogins,
 };
 
 const KIND: AccountKind = AccountKind::TradingAlgo;
-/// Passes over a stalled object are this many times rarer than over a settled one.
-const STALLED_FACTOR: u32 = 3;
 
 /// Reconciles every `TradingAlgo` of one namespace, or of all, until `shutdown` is cancelled.
 #[expect(clippy::disallowed_methods, reason = "an edge: it draws the seed of the delays")]
@@ -42,32 +37,18 @@ pub(crate) async fn run(operator: &OperatorContext, namespace: Option<&str>, shu
     let (algorithms, algorithm_changes) = watch_others::<Algorithm>(operator, namespace);
     let (feeds, feed_changes) = watch_others::<Feed>(operator, namespace);
     let (indicators, indicator_changes) = watch_others::<Indicator>(operator, namespace);
-    let policy = RequeuePolicy {
-        settled: operator.resync,
-        degraded: operator.resync,
-        stalled: operator.resync * STALLED_FACTOR,
-        // The change that ends this wakes the controller: the pod becomes ready.
-        polls_degraded: false,
-    };
     let reconciler = TradingAlgoReconciler {
         accounts: Accounts { cluster: Cluster::new(KIND, client.clone(), caches), asker: Asker::default() },
         algorithms,
         sources: SourceCache { feeds, indicators: Some(indicators), scope: namespace.map(str::to_owned) },
         logins: BrokerLogins::new(operator),
-        context: Context::new(operator, RequeueState::new(policy, rand::random())),
+        context: Context::new(operator, RequeueState::new(delays(operator.resync), rand::random())),
     };
-    let Streams { settings, accounts, claims, services, deployments, policies, pods } = streams;
     watch::run(operator, namespace, reconciler, shutdown, |controller, store| {
         let (relevant, topics, inputs) = (ChangeFilter::default(), ChangeFilter::default(), ChangeFilter::default());
         let (of_feeds, of_indicators) = (store.clone(), store.clone());
-        controller
-            .owns_stream(settings)
-            .owns_stream(accounts)
-            .owns_stream(services)
-            .owns_stream(deployments)
-            .owns_stream(policies)
-            .watches_stream(claims, |claim| labelled_for(&claim))
-            .watches_stream(pods, |pod| labelled_for(&pod))
+        streams
+            .wake(controller)
             .watches_stream(algorithm_changes, move |algorithm| users_of(&store, &relevant, &algorithm))
             .watches_stream(feed_changes, move |feed| takers_of_feed(&of_feeds, &topics, &feed, named))
             .watches_stream(indicator_changes, move |indicator| {

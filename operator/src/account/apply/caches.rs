@@ -5,14 +5,19 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
-use kube::{Client, runtime::reflector::Store};
+use kube::{
+    Client,
+    runtime::{Controller, reflector::Store},
+};
 
 use crate::{
     account::kind::AccountKind,
     kubernetes::{
         caches::{Changes, cache},
+        object::{PartialObject, WatchedKind},
         rights::Rights,
     },
+    reconcile::watch::labelled_for,
 };
 
 /// The children by type, from the watches.
@@ -58,6 +63,21 @@ pub(crate) struct Streams {
     pub policies: Changes<NetworkPolicy>,
     /// Of `Caches::pods`.
     pub pods: Changes<Pod>,
+}
+
+impl Streams {
+    /// The controller that a change of a child wakes.
+    pub(crate) fn wake<K: WatchedKind>(self, controller: Controller<PartialObject<K>>) -> Controller<PartialObject<K>> {
+        let Self { settings, accounts, claims, services, deployments, policies, pods } = self;
+        controller
+            .owns_stream(settings)
+            .owns_stream(accounts)
+            .owns_stream(services)
+            .owns_stream(deployments)
+            .owns_stream(policies)
+            .watches_stream(claims, |claim| labelled_for(&claim))
+            .watches_stream(pods, |pod| labelled_for(&pod))
+    }
 }
 
 /// Watches all children of a kind in one namespace, or in all.
