@@ -203,6 +203,9 @@ async fn run(
     say_how_it_starts(args, feeding.as_ref(), broker, &locals);
     say(&feeds.lines());
     say(&feeds.untaken(&locals, &wanted(&locals)));
+    if args.broker.is_none() {
+        say(&joined::lost(&locals));
+    }
     let closed = CancellationToken::new();
     let (published, receiver) = mpsc::unbounded_channel();
     let (format, bar, reader_gone) = (args.output, feeding.as_ref().map(Feeding::bar), closed.clone());

@@ -158,3 +158,21 @@ fn quotes_that_come_beside_their_joined_topic_are_noted() {
     let summary = lines.iter().find_map(|line| line.get("summary")).unwrap();
     assert_eq!(summary["ticks"], 20, "{summary}");
 }
+
+#[test]
+fn an_account_that_comes_later_is_told_which_quotes_it_lacks() {
+    let folder = TempDir::new().unwrap();
+    let indicator = manifest(&folder, "Indicator", "trend", INDICATOR);
+    let behind = manifest(&folder, "TradingAlgo", "b", BEHIND);
+    let data = folder.path().join("data");
+    let more = [Path::new("--data-dir"), &data];
+    let first = run(&[&indicator], &quotes(&folder, 20), &more);
+    assert_eq!((lines(&first).len(), String::from_utf8_lossy(&first.stderr).contains("is lost")), (1, false));
+    let output = run(&[&indicator, &behind], &quotes(&folder, 30), &more);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let note = "up to 0, and default/indicator.trend had published them up to 20: the rest is lost with the broker of that run";
+    assert!(stderr.contains("default/b: an earlier run decided") && stderr.contains(note), "{stderr}");
+    let lines = lines(&output);
+    let summary = lines.iter().find_map(|line| line.get("summary")).unwrap();
+    assert_eq!(summary["ticks"], 10, "{summary}");
+}

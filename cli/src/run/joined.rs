@@ -23,6 +23,29 @@ pub(super) fn unanswered(locals: &[Local]) -> Vec<String> {
     undecided(locals).map(line).collect()
 }
 
+/// Sentences about quotes that an indicator published in an earlier run and that an account has not decided: the broker inside of that run
+/// is gone, and the indicator publishes no quote again.
+pub(super) fn lost(locals: &[Local]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for indicator in locals.iter().filter(|local| local.keeps_numbers) {
+        let Some(topic) = &indicator.joined_topic else { continue };
+        for local in locals.iter().filter(|local| local.takes(topic)) {
+            let lacks = |source: &str, seq: i64| {
+                i64::try_from(local.mark_at_start(topic, source)).ok().filter(|mark| *mark < seq)
+            };
+            lines.extend(indicator.start.marks.iter().filter_map(|mark| {
+                let decided = lacks(&mark.source, mark.seq)?;
+                Some(format!(
+                    "{}: an earlier run decided the quotes of source {} up to {decided}, and {} had published them up to \
+                     {}: the rest is lost with the broker of that run. Another --data-dir begins anew",
+                    local.account, mark.source, indicator.account, mark.seq
+                ))
+            }));
+        }
+    }
+    lines
+}
+
 /// The last message of each source of an indicator, for each account that takes it and has yet to decide it. A message whose quote has
 /// an id and no number is not waited for: no feed of a run publishes such quotes.
 fn undecided(locals: &[Local]) -> impl Iterator<Item = Undecided<'_>> {

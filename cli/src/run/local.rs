@@ -78,6 +78,8 @@ pub(super) struct Local {
     pub(super) account: String,
     /// The topic of an indicator's quotes with their values; `None`: the account trades.
     pub(super) joined_topic: Option<String>,
+    /// The sources and numbers on that topic are those of the quotes.
+    pub(super) keeps_numbers: bool,
     /// The account as it was before this run.
     pub(super) start: Arc<Tally>,
     /// The account after each commit.
@@ -105,6 +107,8 @@ impl Local {
         addr: SocketAddr,
     ) -> Result<Self, LocalError> {
         let account = settings.account.clone();
+        let joins_topics = settings.subscribe.iter().flatten().any(|filter| filter.contains(['+', '#']));
+        let keeps_numbers = !joins_topics && !settings.live.parameters.contains_key("bars");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let readiness = Readiness::new(&[part::runtime::LEDGER], Arc::clone(&clock));
         let config = server::Config {
@@ -123,6 +127,7 @@ impl Local {
         Ok(Self {
             account,
             joined_topic,
+            keeps_numbers,
             start,
             tally,
             decisions_topic,
