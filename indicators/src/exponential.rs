@@ -5,57 +5,16 @@ use crate::{
     bytes::{Reader, Writer},
     indicator::{Computation, Values, single},
     sample::Sample,
+    smoothed::{Smoothed, Smoothing},
 };
-
-/// An exponential moving average.
-#[derive(Debug)]
-struct Average {
-    period: u32,
-    /// Values taken so far, up to `period`.
-    seen: u32,
-    /// The average; the sum of the values before there are `period`.
-    current: f64,
-}
-
-impl Average {
-    const fn new(period: u32) -> Self {
-        Self { period, seen: 0, current: 0.0 }
-    }
-
-    fn push(&mut self, value: f64) -> Option<f64> {
-        let period = f64::from(self.period);
-        if self.seen >= self.period {
-            self.current += (value - self.current) * (2.0 / (period + 1.0));
-            return Some(self.current);
-        }
-        self.seen += 1;
-        self.current += value;
-        if self.seen < self.period {
-            return None;
-        }
-        self.current /= period;
-        Some(self.current)
-    }
-
-    fn write(&self, writer: &mut Writer) {
-        writer.number(u128::from(self.seen));
-        writer.float(self.current);
-    }
-
-    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        self.seen = u32::try_from(reader.number()?).ok().filter(|seen| *seen <= self.period)?;
-        self.current = reader.float()?;
-        Some(())
-    }
-}
 
 /// Exponential moving average of the closes.
 #[derive(Debug)]
-pub(crate) struct Exponential(Average);
+pub(crate) struct Exponential(Smoothed);
 
 impl Exponential {
     pub(crate) const fn new(period: u32) -> Self {
-        Self(Average::new(period))
+        Self(Smoothed::new(Smoothing::Exponential, period))
     }
 }
 
@@ -79,9 +38,9 @@ impl Computation for Exponential {
 pub(crate) struct Macd {
     /// Closes that the fast average passes over, so that both averages begin at the same close.
     skipped: u32,
-    fast: Average,
-    slow: Average,
-    signal: Average,
+    fast: Smoothed,
+    slow: Smoothed,
+    signal: Smoothed,
 }
 
 impl Macd {
@@ -89,9 +48,9 @@ impl Macd {
     pub(crate) const fn new(fast: u32, slow: u32, signal: u32) -> Self {
         Self {
             skipped: slow.saturating_sub(fast),
-            fast: Average::new(fast),
-            slow: Average::new(slow),
-            signal: Average::new(signal),
+            fast: Smoothed::new(Smoothing::Exponential, fast),
+            slow: Smoothed::new(Smoothing::Exponential, slow),
+            signal: Smoothed::new(Smoothing::Exponential, signal),
         }
     }
 }
@@ -99,7 +58,7 @@ impl Macd {
 impl Computation for Macd {
     fn push(&mut self, sample: &Sample) -> Option<Values> {
         let close = from_units(sample.close_units());
-        let fast = if self.slow.seen < self.skipped { None } else { self.fast.push(close) };
+        let fast = if self.slow.seen() < self.skipped { None } else { self.fast.push(close) };
         let line = self.slow.push(close).zip(fast).map(|(slow, fast)| fast - slow)?;
         let signal = self.signal.push(line)?;
         Some(vec![("line", to_value(line)?), ("signal", to_value(signal)?), ("histogram", to_value(line - signal)?)])

@@ -24,6 +24,7 @@ mod members;
 mod sample;
 mod session;
 mod settings;
+mod smoothed;
 mod vwap;
 mod wilder;
 mod window;

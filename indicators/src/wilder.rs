@@ -5,54 +5,13 @@ use crate::{
     bytes::{Reader, Writer},
     indicator::{Computation, Values, single},
     sample::Sample,
+    smoothed::{Smoothed, Smoothing},
     window::PRICE_END,
 };
 
 /// Averages below it are nothing: thousands of samples without a change bring them there, and below it binary numbers lose
 /// digits, so that the share of gains in all changes would be lost.
 const NOTHING: f64 = 1e-200;
-
-/// Wilder's average: that of the first `period` values, then (average x (period - 1) + value) / period.
-#[derive(Debug)]
-struct Average {
-    period: u32,
-    /// Values taken so far, up to `period`.
-    seen: u32,
-    /// The average; the sum of the values before there are `period`.
-    current: f64,
-}
-
-impl Average {
-    const fn new(period: u32) -> Self {
-        Self { period, seen: 0, current: 0.0 }
-    }
-
-    fn push(&mut self, value: f64) -> Option<f64> {
-        let period = f64::from(self.period);
-        if self.seen >= self.period {
-            self.current = (self.current * (period - 1.0) + value) / period;
-            return Some(self.current);
-        }
-        self.seen += 1;
-        self.current += value;
-        if self.seen < self.period {
-            return None;
-        }
-        self.current /= period;
-        Some(self.current)
-    }
-
-    fn write(&self, writer: &mut Writer) {
-        writer.number(u128::from(self.seen));
-        writer.float(self.current);
-    }
-
-    fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        self.seen = u32::try_from(reader.number()?).ok().filter(|seen| *seen <= self.period)?;
-        self.current = reader.float()?;
-        Some(())
-    }
-}
 
 /// The close before, in units of 10^-10; 0 before the first.
 #[derive(Debug, Default)]
@@ -79,13 +38,17 @@ impl Before {
 #[derive(Debug)]
 pub(crate) struct RelativeStrength {
     before: Before,
-    gain: Average,
-    loss: Average,
+    gain: Smoothed,
+    loss: Smoothed,
 }
 
 impl RelativeStrength {
     pub(crate) fn new(period: u32) -> Self {
-        Self { before: Before::default(), gain: Average::new(period), loss: Average::new(period) }
+        Self {
+            before: Before::default(),
+            gain: Smoothed::new(Smoothing::Wilder, period),
+            loss: Smoothed::new(Smoothing::Wilder, period),
+        }
     }
 }
 
@@ -97,7 +60,8 @@ impl Computation for RelativeStrength {
         let loss = self.loss.push(from_units(before.saturating_sub(close)));
         let (gain, loss) = gain.zip(loss)?;
         if gain + loss < NOTHING {
-            (self.gain.current, self.loss.current) = (0.0, 0.0);
+            self.gain.clear();
+            self.loss.clear();
             return single(to_value(50.0));
         }
         single(to_value(100.0 * (gain / (gain + loss))))
@@ -120,12 +84,12 @@ impl Computation for RelativeStrength {
 #[derive(Debug)]
 pub(crate) struct TrueRange {
     before: Before,
-    average: Average,
+    average: Smoothed,
 }
 
 impl TrueRange {
     pub(crate) fn new(period: u32) -> Self {
-        Self { before: Before::default(), average: Average::new(period) }
+        Self { before: Before::default(), average: Smoothed::new(Smoothing::Wilder, period) }
     }
 }
 
