@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .type_attribute(".intuition.v1.Indicator", "#[derive(Eq)]")
         .type_attribute(".intuition.v1.Joined", "#[derive(Eq)]")
         .type_attribute(".intuition.v1.Tick", "#[derive(Eq)]")
-        // It is larger than a quote. In a box it leaves the size of ticks with quotes, which are held in large numbers, as it is.
+        // Values take more room than a quote. In a box they do not enlarge ticks with quotes, which are held in large numbers.
         .boxed(".intuition.v1.Tick.content.indicator")
         .compile_fds(files)?;
     Ok(())

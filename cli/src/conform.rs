@@ -1,8 +1,8 @@
 //! `intuition conform`: checks a server of `intuition.v1.Algorithm` against the contract, and reports failures with reasons.
 //!
-//! - [`row`]: what is checked, and what the contract says of it. [`checks`]: how it is found out.
+//! - [`row`]: the checks, each with the rule of the contract. [`checks`]: the code of each check.
 //! - [`judge`]: answers against the contract, without I/O. [`run`]: a run over many quotes. [`client`]: the only I/O.
-//! - [`quotes`], [`indicators`], [`parameters`]: what is asked. [`report`]: what was found.
+//! - [`quotes`], [`indicators`], [`parameters`]: the questions. [`report`]: the findings.
 
 #![expect(clippy::disallowed_methods, reason = "an edge: it waits by the monotonic clock, and draws a tag")]
 

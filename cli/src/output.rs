@@ -356,7 +356,7 @@ fn table(summaries: &[&Summary]) -> String {
 fn indicator_line(summary: IndicatorSummary<'_>) -> String {
     let IndicatorSummary { account, joined, dead_lettered, not_listed, late, gaps, .. } = summary;
     let counts = [(dead_lettered, "dead-lettered"), (not_listed, "not listed"), (late, "late"), (gaps, "missing")];
-    let rest = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+    let rest = counts.iter().filter(|(count, _)| *count > 0).map(|(count, label)| format!(", {count} {label}"));
     format!("{account}: {joined} quotes published with their values{}\n", rest.collect::<String>())
 }
 

@@ -52,7 +52,7 @@ fn lines(output: &Output) -> Vec<Value> {
     std::str::from_utf8(&output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What one account did, without the members that name the account and its quote.
+/// The decisions of one account, without the members that name the account and its quote.
 fn trades(lines: &[Value], algo: &str) -> Vec<String> {
     let of_account = lines.iter().filter(|line| line.get("algo").and_then(Value::as_str) == Some(algo));
     let trade = |decision: &Value| {

@@ -43,7 +43,7 @@ impl Writer {
     }
 
     /// A list of numbers below 2^126: without the decimal zeros that all have at their end, and each as its difference from
-    /// the one before it. Neighbouring prices so take a byte or two.
+    /// the number before it. Prices that lie close together take a byte or two each.
     pub(crate) fn numbers(&mut self, numbers: impl ExactSizeIterator<Item = u128> + Clone) {
         let mut zeros = MOST_ZEROS;
         for number in numbers.clone() {

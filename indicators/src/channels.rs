@@ -69,7 +69,7 @@ impl Computation for Donchian {
     }
 }
 
-/// Decimal places of the fast %K, whose averages are exact from there on.
+/// Decimal places of the fast %K. Its averages are exact from there on.
 const FAST_PLACES: u32 = 28;
 const FAST_UNITS: u128 = 10_u128.pow(FAST_PLACES);
 /// Units of the fast %K in one of a value.

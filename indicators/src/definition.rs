@@ -86,7 +86,7 @@ pub enum Definition {
     },
     /// Average price weighted by volume.
     Vwap {
-        /// The session at whose start it begins anew.
+        /// The average begins anew at the start of this session.
         session: Session,
     },
     /// Rate of change.

@@ -49,7 +49,7 @@ impl Extreme {
         self.kept.front().map(|(_, price)| *price)
     }
 
-    /// Prices that came after the one with this number.
+    /// Prices that came after the price with this number.
     fn age(&self, number: u64) -> usize {
         usize::try_from(self.next - 1 - number).unwrap_or(usize::MAX)
     }

@@ -6,7 +6,7 @@
 //!   its state as bytes.
 //!
 //! Values over a window of samples are computed in integers, so that no error ever accumulates: `window`, `extreme`, `exact`.
-//! Recursive ones are computed in binary floating point with additions, multiplications and divisions alone, which
+//! Recursive values are computed in binary floating point with additions, multiplications and divisions alone, which
 //! have the same results on every machine: `binary`. Nothing here does I/O or reads a clock.
 
 mod averages;

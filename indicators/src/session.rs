@@ -1,4 +1,4 @@
-//! The trading session of a day, at whose start `VWAP` begins anew.
+//! The trading session of a day. `VWAP` begins anew at its start.
 
 use std::fmt;
 

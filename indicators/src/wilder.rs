@@ -18,7 +18,7 @@ const NOTHING: f64 = 1e-200;
 struct Before(u128);
 
 impl Before {
-    /// Takes a close. Returns the one before it.
+    /// Takes a close. Returns the close before it.
     fn replace(&mut self, close: u128) -> Option<u128> {
         let before = std::mem::replace(&mut self.0, close);
         (before > 0).then_some(before)

@@ -17,7 +17,7 @@ impl Window {
         Self { period, values: VecDeque::new(), sum: 0 }
     }
 
-    /// Takes a value. Returns the one that leaves, as soon as the window was full.
+    /// Takes a value. Returns the value that leaves, if the window was full.
     pub(crate) fn push(&mut self, value: u128) -> Option<u128> {
         let left = if self.is_full() { self.values.pop_front() } else { None };
         self.values.push_back(value);

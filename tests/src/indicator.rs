@@ -50,7 +50,7 @@ fn average(prices: &[f64], period: usize) -> Option<f64> {
     Some(last.iter().sum::<f64>() / count(period))
 }
 
-/// Wilder's relative strength index: the averages of gains and losses begin with plain ones of the first `period` changes.
+/// Wilder's relative strength index: the averages of gains and losses begin as plain averages of the first `period` changes.
 fn strength(prices: &[f64], period: usize) -> Option<f64> {
     let changes: Vec<f64> = prices.windows(2).filter_map(|pair| Some(pair.get(1)? - pair.first()?)).collect();
     let (first, rest) = changes.split_at_checked(period)?;

@@ -1,4 +1,4 @@
-//! The last values of each symbol, for algorithms that compare a quote with the one before.
+//! The last values of each symbol, for algorithms that compare each quote with the quote before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

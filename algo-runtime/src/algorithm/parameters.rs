@@ -107,7 +107,7 @@ impl<'a> Parameters<'a> {
         number
     }
 
-    /// A decimal within bounds, exactly as it is written; `None` where it is not given, or wrong.
+    /// A decimal within bounds, with the digits as they are written. `None` where the parameter is absent, or refused.
     pub fn decimal(&mut self, name: &'static str, bounds: RangeInclusive<Decimal>) -> Option<Decimal> {
         self.known.push(name);
         let value = self.values.get(name)?;

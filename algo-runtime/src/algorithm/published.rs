@@ -50,8 +50,8 @@ impl fmt::Display for ValueName {
 pub(super) struct Published<'a>(Vec<&'a Indicator>);
 
 impl Published<'_> {
-    /// The value of that name. `None`: it did not come with the quote. Values whose own quote is missing may stand in front of
-    /// those of this quote, so that the last ones count.
+    /// The value of that name. `None`: it did not come with the quote. Of two values of one name the last counts: the first belongs to
+    /// a quote that did not come.
     pub(super) fn get(&self, name: &ValueName) -> Option<Value> {
         let indicator = self.0.iter().rev().find(|indicator| indicator.name == name.indicator)?;
         indicator.values.iter().find(|(value, _)| *value == name.value).map(|(_, value)| *value)

@@ -220,7 +220,7 @@ impl Backlog {
         Ok(batch)
     }
 
-    /// The next events for the algorithm. Ticks in front of the last event whose channel or symbol is not taken are marked so.
+    /// The next events for the algorithm. Up to the last event, a tick of a channel or symbol that is not taken is marked as such.
     pub(super) fn next_events(
         &mut self,
         limit: BatchLimit,

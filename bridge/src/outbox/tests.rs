@@ -361,7 +361,7 @@ struct Model {
     queues: BTreeMap<u64, Queue>,
     under_way: BTreeSet<u64>,
     accepted: BTreeSet<u64>,
-    /// Entries in strict order whose last answer was a refusal.
+    /// Entries in strict order that the broker refused last.
     refused: BTreeSet<u64>,
     reported: Ranges,
     named: BTreeSet<u64>,

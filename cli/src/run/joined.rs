@@ -46,8 +46,8 @@ pub(super) fn lost(locals: &[Local]) -> Vec<String> {
     lines
 }
 
-/// The last message of each source of an indicator, for each account that takes it and has yet to decide it. A message whose quote has
-/// an id and no number is not waited for: no feed of a run publishes such quotes.
+/// The last message of each source of an indicator, for each account that takes the topic and has not decided the message. Messages with an id
+/// and no number are left out: no feed of a run publishes such quotes.
 fn undecided(locals: &[Local]) -> impl Iterator<Item = Undecided<'_>> {
     let indicators = locals.iter().filter_map(|local| Some((local, local.joined_topic.as_deref()?)));
     indicators.flat_map(move |(indicator, topic)| {

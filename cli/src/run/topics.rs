@@ -17,8 +17,8 @@ impl<'a> Topics<'a> {
         Self { prefix, filters: filters.collect() }
     }
 
-    /// A channel that selects the messages of a source of the run by its topic in a cluster, with the topic of this run; any
-    /// other channel as it is. Adds a sentence for a person where they differ.
+    /// The channel in this run. A channel that selects a source of the run by its topic in a cluster gets the topic of the run,
+    /// and the notes get a sentence about it. Any other channel stays as it is.
     pub(super) fn localised(&self, account: &str, channel: &str, notes: &mut Vec<String>) -> String {
         let means = |(cluster, run): &(String, String)| overlap(channel, cluster) && !overlap(channel, run);
         if !self.filters.iter().any(means) {

@@ -37,7 +37,7 @@ fn nearest((numerator, denominator): &Fraction) -> BigInt {
         if numerator % denominator < BigInt::ZERO { quotient - 1_u8 } else { quotient }
     };
     let down = floor(&(&double - denominator), &(denominator * 2_u8));
-    // The candidates are `down` and the two above it: the one with the least distance, the even one of two.
+    // The candidates are `down` and the next two integers. The nearest counts, and of two that are equally near the even integer.
     let distance = |candidate: &BigInt| {
         let distance = candidate * denominator - numerator;
         if distance < BigInt::ZERO { -distance } else { distance }
@@ -223,7 +223,7 @@ fn largest_prices_and_longest_windows_stay_exact() {
     }
 }
 
-/// Without ROC, whose value has too many digits here.
+/// Without ROC: its value has too many digits here.
 fn check_fractions_without_change(samples: &[Sample]) {
     for definition in [Definition::Sma { period: 8 }, Definition::Wma { period: 8 }, Definition::Donchian { period: 3 }]
     {

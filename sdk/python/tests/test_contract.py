@@ -94,7 +94,7 @@ def test_a_quote_has_the_values_that_stand_directly_in_front_of_it(client: Clien
         indicator(7, "indicators:A", "rsi-14", value="70"),
         quote(8, "indicators:B"),
         quote(9, "indicators:A"),
-        # Values whose own quote is missing; those of the quote come behind them.
+        # Values of a quote that did not come, and behind them the values of this quote.
         indicator(10, "indicators:A", "sma-20", value="1"),
         indicator(11, "indicators:A", "sma-20", value="2"),
         quote(12, "indicators:A"),

@@ -44,7 +44,7 @@ async fn values_come_once_and_are_decided_although_pods_are_killed() -> anyhow::
         stream.is_complete(&exchange).await?;
         stream.is_decided(&exchange, &algo).await?;
 
-        // Other settings take effect while trades flow. What stays goes on from where it stood.
+        // Other settings take effect while trades flow. An entry that stays goes on from its state.
         let mut changed = compute(3, 8, 14);
         changed
             .as_array_mut()

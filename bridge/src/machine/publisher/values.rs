@@ -62,7 +62,7 @@ impl Values {
         }
     }
 
-    /// Takes the values of a message. They replace earlier ones of the symbol that wait.
+    /// Takes the values of a message. They replace waiting values of the same symbol.
     pub(super) fn take(&mut self, joined: &Joined, now: Instant) {
         let Some(quote) = joined.quote.as_ref().filter(|_| !joined.indicators.is_empty()) else { return };
         let sid = quote.sid.as_str();

@@ -33,7 +33,7 @@ fn settings_that_are_refused_leave_the_old_ones() {
 fn indicators_with_the_same_definition_go_on_and_the_others_begin_anew() {
     let mut algorithm = start(&sma_and_ema(2, 2), &SavedState::new());
     algorithm.decide(&[quote("GOOG", "1", 1), quote("GOOG", "3", 2)]);
-    // Another order, another name, one that is new, and one with another period.
+    // The order differs, `average` had another name, `change` is new, and `ema` has another period.
     let settings = json!({"compute": [
         {"name": "ema", "type": "EMA", "parameters": {"period": 3}},
         {"name": "average", "type": "SMA", "parameters": {"period": 2}},
